@@ -1,0 +1,57 @@
+//! Glue runs: how one is asked for, remembered, and how Glue says it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::batch::Batch;
+
+/// Input of `glue-trigger` from the state machine, with a task token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GlueRunRequest {
+    /// The batch.
+    pub batch: Batch,
+    /// Indexes of the objects to load.
+    pub load: Vec<usize>,
+    /// ARN of the execution, the owner of the claims.
+    pub execution_arn: String,
+    /// Step Functions resumes the execution that holds this token.
+    pub task_token: String,
+}
+
+/// The document the job reads: what to load, in full. It is written to the warehouse bucket
+/// and its address is the job's `--batch` argument, because Glue bounds its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GlueRunDocument {
+    /// The batch, with only the objects to load.
+    pub batch: Batch,
+    /// ARN of the execution.
+    pub execution_arn: String,
+}
+
+/// What the execution is resumed with when the run succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GlueRunOutput {
+    /// Job name.
+    pub job_name: String,
+    /// Run id.
+    pub run_id: String,
+}
+
+/// `detail` of EventBridge's "Glue Job State Change".
+///
+/// <https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html>
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GlueJobStateChange {
+    /// Job name.
+    pub job_name: String,
+    /// `SUCCEEDED`, `FAILED`, `TIMEOUT` or `STOPPED`.
+    pub state: String,
+    /// Run id.
+    pub job_run_id: String,
+    /// Glue's own words.
+    #[serde(default)]
+    pub message: String,
+}

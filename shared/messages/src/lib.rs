@@ -1,0 +1,30 @@
+//! Every event and payload that crosses a process boundary, in one place.
+//!
+//! Names on the wire are camelCase, because Step Functions shows these documents to people
+//! in the console beside AWS's own camelCase fields. The state machine
+//! (`statemachines/ingest.asl.json`) moves them between functions; a function never invents
+//! a shape of its own.
+
+mod alert;
+mod batch;
+mod check;
+mod commit;
+mod glue;
+mod object;
+mod s3_event;
+mod snowflake;
+
+pub use alert::{AlertKind, AlertOutput, AlertRequest, ExecutionInfo, FailureInfo, ReviewDecision};
+pub use batch::{Batch, ContractRef, ExecutionInput, Problem, ProblemKind, batch_id};
+pub use check::{
+    BadRow, CheckOutput, CheckTask, Engine, EngineChoice, NotEnforced, ObjectCheck,
+    QuarantineOutput, QuarantinedObject, SchemaChange, Verdict,
+};
+pub use commit::{
+    AppendOutput, AppendTask, COMMIT_EVENT_DETAIL_TYPE, COMMIT_EVENT_SOURCE, CommitEvent,
+    NotifyRequest, TableIdentity,
+};
+pub use glue::{GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest};
+pub use object::{LedgerKey, ObjectVersion, object_ids_digest};
+pub use s3_event::{EventBridgeEvent, S3ObjectCreated};
+pub use snowflake::{RefreshOutput, RefreshRequest};
