@@ -8,6 +8,8 @@ use std::fmt;
 
 use regex::Regex;
 
+use crate::key_pattern::is_reserved;
+
 /// One dataset's contract.
 #[derive(Debug, Clone)]
 pub struct Contract {
@@ -363,8 +365,12 @@ impl Contract {
 }
 
 impl KeyPattern {
-    /// Whether the raw key matches.
+    /// Whether the raw key matches. Keys under `quarantine/` and `reports/` never do: Landfall
+    /// writes them, and a quarantined file must not land again.
     pub fn matches(&self, key: &str) -> bool {
+        if is_reserved(key) {
+            return false;
+        }
         match &self.matcher {
             KeyMatcher::Prefix(prefix) => key.starts_with(prefix),
             KeyMatcher::Glob(glob) => glob.is_match(key),
