@@ -28,8 +28,8 @@ pub enum CheckTask {
     },
 }
 
-/// The answer for one object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The answer for one object. The order is that of strictness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
     /// Load as it is.
@@ -141,6 +141,18 @@ pub struct ObjectCheck {
     pub rejected_rows: Option<String>,
 }
 
+/// A column that the files have and neither contract nor table knows, to be added to the
+/// table before the rows are appended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ColumnAddition {
+    /// Column name, as the first file spells it, without blanks around it.
+    pub column: String,
+    /// The narrowest type that holds every value of every file, by its name in the Iceberg
+    /// spec: `long`, `double`, `date`, `timestamp`, `timestamptz` or `string`.
+    pub field_type: String,
+}
+
 /// Output of [`CheckTask::Check`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +173,12 @@ pub struct CheckOutput {
     pub engine: EngineChoice,
     /// Engine for accepted and reviewed objects together, should the review approve them.
     pub engine_if_approved: EngineChoice,
+    /// Columns to add to the table for the accepted objects.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub additions: Vec<ColumnAddition>,
+    /// Columns to add for accepted and reviewed objects together.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub additions_if_approved: Vec<ColumnAddition>,
     /// Whether the contract names a Snowflake server.
     pub snowflake: bool,
     /// What the contract states and the check does not enforce.

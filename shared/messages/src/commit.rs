@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
+use crate::check::ColumnAddition;
 use crate::object::ObjectVersion;
 
 /// `detail-type` of the event put on the pipeline's bus.
@@ -33,6 +34,10 @@ pub enum AppendTask {
         load: Vec<usize>,
         /// ARN of the execution, the owner of the claims.
         execution_arn: String,
+        /// Columns to add to the table first: the check's `additions`, or its
+        /// `additionsIfApproved` when a review approved.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        additions: Vec<ColumnAddition>,
     },
     /// Settle the ledger from the snapshot that another engine committed for this batch.
     #[serde(rename_all = "camelCase")]

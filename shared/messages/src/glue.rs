@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
+use crate::check::ColumnAddition;
+use crate::object::ObjectVersion;
 
 /// Input of `glue-trigger` from the state machine, with a task token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +16,9 @@ pub struct GlueRunRequest {
     pub load: Vec<usize>,
     /// ARN of the execution, the owner of the claims.
     pub execution_arn: String,
+    /// Columns to add to the table first, as for `iceberg-append`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub additions: Vec<ColumnAddition>,
     /// Step Functions resumes the execution that holds this token.
     pub task_token: String,
 }
@@ -27,16 +32,31 @@ pub struct GlueRunDocument {
     pub batch: Batch,
     /// ARN of the execution.
     pub execution_arn: String,
+    /// Columns to add to the table before the rows are written.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub additions: Vec<ColumnAddition>,
+    /// Batches that owned one of the objects before. The job looks for their markers, and
+    /// for its own, in the table's snapshots before it writes.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub previous_batch_ids: Vec<String>,
 }
 
-/// What the execution is resumed with when the run succeeded.
+/// What the execution is resumed with when the run succeeded, or when there was nothing to
+/// run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GlueRunOutput {
     /// Job name.
     pub job_name: String,
-    /// Run id.
-    pub run_id: String,
+    /// Whether a run loaded something. False when every object was a duplicate.
+    pub started: bool,
+    /// Run id, when there was a run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub run_id: Option<String>,
+    /// Objects that were committed, or are being loaded, by another batch. Named only when
+    /// nothing was started; otherwise settling the load finds them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub duplicates: Vec<ObjectVersion>,
 }
 
 /// `detail` of EventBridge's "Glue Job State Change".

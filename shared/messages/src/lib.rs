@@ -17,7 +17,7 @@ mod snowflake;
 pub use alert::{AlertKind, AlertOutput, AlertRequest, ExecutionInfo, FailureInfo, ReviewDecision};
 pub use batch::{Batch, ContractRef, ExecutionInput, Problem, ProblemKind, batch_id};
 pub use check::{
-    BadRow, CheckOutput, CheckTask, Engine, EngineChoice, NotEnforced, ObjectCheck,
+    BadRow, CheckOutput, CheckTask, ColumnAddition, Engine, EngineChoice, NotEnforced, ObjectCheck,
     QuarantineOutput, QuarantinedObject, SchemaChange, Verdict,
 };
 pub use commit::{

@@ -1,0 +1,109 @@
+//! Which engine loads a batch.
+
+use landfall_contract::{EnginePolicy, WriteMode};
+use landfall_messages::{Engine, EngineChoice};
+
+/// What the choice depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Bytes to load.
+    pub bytes: u64,
+    /// Objects to load.
+    pub objects: usize,
+    /// The contract's `writeMode`.
+    pub write_mode: WriteMode,
+    /// The contract's `engine`.
+    pub policy: EnginePolicy,
+    /// Most bytes that `iceberg-append` is given when the contract leaves the choice.
+    pub max_lambda_bytes: u64,
+}
+
+/// The engine and why, in this order: what only Glue can do, what the contract wants, size.
+pub fn choose_engine(facts: &Facts) -> EngineChoice {
+    let files = if facts.objects == 1 { "1 file" } else { &format!("{} files", facts.objects) };
+    let load = format!("{files}, {}", size(facts.bytes));
+    let limit = size(facts.max_lambda_bytes);
+    let (engine, reason) = match (facts.write_mode, facts.policy) {
+        (WriteMode::Upsert, EnginePolicy::Lambda) => (
+            Engine::Glue,
+            "the contract asks for the Lambda engine, but it upserts, which only Glue can do"
+                .to_owned(),
+        ),
+        (WriteMode::Upsert, _) => {
+            (Engine::Glue, "the contract upserts, which only Glue can do".to_owned())
+        }
+        (_, EnginePolicy::Lambda) => {
+            (Engine::Lambda, format!("the contract asks for the Lambda engine ({load})"))
+        }
+        (_, EnginePolicy::Glue) => {
+            (Engine::Glue, format!("the contract asks for the Glue engine ({load})"))
+        }
+        (_, EnginePolicy::Auto) if facts.bytes > facts.max_lambda_bytes => {
+            (Engine::Glue, format!("{load}: more than the {limit} that the Lambda engine takes"))
+        }
+        (_, EnginePolicy::Auto) => {
+            (Engine::Lambda, format!("{load}: within the {limit} that the Lambda engine takes"))
+        }
+    };
+    EngineChoice { engine, reason }
+}
+
+/// Bytes for people: `512 bytes`, `1.5 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    // A value that would be shown as 1024.0 belongs to the next unit.
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(bytes: u64, write_mode: WriteMode, policy: EnginePolicy) -> (Engine, String) {
+        let facts = Facts { bytes, objects: 2, write_mode, policy, max_lambda_bytes: 1 << 20 };
+        let choice = choose_engine(&facts);
+        (choice.engine, choice.reason)
+    }
+
+    #[test]
+    fn size_decides_where_the_contract_leaves_the_choice() {
+        let (engine, reason) = choose(1 << 20, WriteMode::Append, EnginePolicy::Auto);
+        assert_eq!(engine, Engine::Lambda);
+        assert_eq!(reason, "2 files, 1.0 MiB: within the 1.0 MiB that the Lambda engine takes");
+        let (engine, reason) = choose((1 << 20) + 1, WriteMode::Append, EnginePolicy::Auto);
+        assert_eq!(engine, Engine::Glue);
+        assert!(reason.contains("more than the 1.0 MiB"));
+    }
+
+    #[test]
+    fn the_contract_decides_over_size() {
+        assert_eq!(choose(1 << 40, WriteMode::Append, EnginePolicy::Lambda).0, Engine::Lambda);
+        assert_eq!(choose(1, WriteMode::Append, EnginePolicy::Glue).0, Engine::Glue);
+    }
+
+    #[test]
+    fn upserts_go_to_glue_whatever_the_contract_asks() {
+        for policy in [EnginePolicy::Auto, EnginePolicy::Lambda, EnginePolicy::Glue] {
+            let (engine, reason) = choose(1, WriteMode::Upsert, policy);
+            assert_eq!(engine, Engine::Glue);
+            assert!(reason.contains("upserts"));
+        }
+    }
+
+    #[test]
+    fn sizes_for_people() {
+        assert_eq!(size(1023), "1023 bytes");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size((1 << 20) - 1), "1.0 MiB");
+        assert_eq!(size(5 << 40), "5.0 TiB");
+    }
+}
