@@ -1,6 +1,7 @@
 //! Errors as Step Functions sees them: a stable name and a sentence.
 
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use lambda_runtime::Diagnostic;
 
 /// An error with a stable public name. `ErrorEquals` in a state machine matches only names,
@@ -95,10 +96,24 @@ pub fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Error codes by which services say "later" with a status of 400.
+const THROTTLING_CODES: [&str; 8] = [
+    "ThrottlingException",
+    "Throttling",
+    "ThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "SlowDown",
+];
+
 /// Whether asking again may help: the request never reached the service, timed out, or the
-/// service answered 429 or 5xx. A refused or unusable request answers the same every time.
+/// service answered 429, 5xx or a throttling code. A refused or unusable request answers the
+/// same every time.
 pub fn is_transient<E, R>(error: &SdkError<E, R>) -> bool
 where
+    E: ProvideErrorMetadata,
     R: HttpStatus,
 {
     match error {
@@ -107,7 +122,29 @@ where
         }
         SdkError::ServiceError(context) => {
             let status = context.raw().http_status();
-            status == 429 || status >= 500
+            let code = context.err().code();
+            status == 429
+                || status >= 500
+                || code.is_some_and(|code| THROTTLING_CODES.contains(&code))
+        }
+        _ => false,
+    }
+}
+
+/// Whether the service refused because the caller may not: 403, or the code that services
+/// with JSON protocols send with a status of 400.
+pub fn is_denied<E, R>(error: &SdkError<E, R>) -> bool
+where
+    E: ProvideErrorMetadata,
+    R: HttpStatus,
+{
+    match error {
+        SdkError::ServiceError(context) => {
+            context.raw().http_status() == 403
+                || matches!(
+                    context.err().code(),
+                    Some("AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation")
+                )
         }
         _ => false,
     }

@@ -8,8 +8,12 @@ mod telemetry;
 
 pub use aws::{https_client, sdk_config};
 pub use environment::{ConfigError, Environment};
-pub use failure::{ErrorName, NamedError, describe, diagnostic, is_transient};
+pub use failure::{
+    ErrorName, HttpStatus, NamedError, describe, diagnostic, is_denied, is_transient,
+};
 pub use telemetry::init_tracing;
+
+use std::time::SystemTime;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
@@ -30,16 +34,33 @@ where
     Error: NamedError,
     Handler: AsyncFn(Event) -> Result<Output, Error>,
 {
+    serve_until(async |event, _deadline| handler(event).await).await
+}
+
+/// As [`serve`], for a handler that must know when Lambda will stop it.
+///
+/// # Errors
+/// When the Runtime API itself cannot be reached.
+pub async fn serve_until<Event, Output, Error, Handler>(
+    handler: Handler,
+) -> Result<(), lambda_runtime::Error>
+where
+    Event: DeserializeOwned,
+    Output: Serialize + Send + 'static,
+    Error: NamedError,
+    Handler: AsyncFn(Event, SystemTime) -> Result<Output, Error>,
+{
     let handler = &handler;
     lambda_runtime::run(service_fn(move |event: LambdaEvent<serde_json::Value>| async move {
+        let deadline = event.context.deadline();
         let event = serde_json::from_value(event.payload).map_err(|error| Diagnostic {
             error_type: "Event.Invalid".to_owned(),
             error_message: format!(
                 "the event is not what this function expects: {error}; compare the state's \
-                     Arguments with shared/messages"
+                 Arguments with shared/messages"
             ),
         })?;
-        match handler(event).await {
+        match handler(event, deadline).await {
             Ok(output) => Ok(output),
             Err(error) => {
                 let diagnostic = diagnostic(&error);

@@ -1,0 +1,301 @@
+//! The Glue Data Catalog.
+
+use std::sync::Arc;
+
+use aws_sdk_glue::error::BoxError;
+use aws_sdk_glue::operation::create_table::CreateTableError;
+use aws_sdk_glue::types::DatabaseInput;
+use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
+use iceberg::table::Table;
+use iceberg::{MetadataLocation, Runtime, TableCreation, TableIdent};
+use landfall_check::TableSchema;
+use landfall_contract::Contract;
+use landfall_messages::TableIdentity;
+
+use crate::commit::{Commit, CommitOutcome};
+use crate::error::{LakeError, name_of};
+use crate::glue_table::{METADATA_LOCATION, table_input};
+use crate::marker;
+use crate::schema::{self, ColumnToAdd};
+use crate::storage::file_io;
+
+/// Tables in the Glue Data Catalog with their files under one S3 location.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    pub(crate) glue: aws_sdk_glue::Client,
+    pub(crate) s3: aws_sdk_s3::Client,
+    warehouse: String,
+}
+
+/// A table as it was at one version: what a commit compares against.
+#[derive(Debug, Clone)]
+pub struct LoadedTable {
+    /// Database and table.
+    pub identity: TableIdentity,
+    pub(crate) table: Table,
+    pub(crate) glue_table: aws_sdk_glue::types::Table,
+}
+
+impl LoadedTable {
+    /// The table's metadata.
+    pub fn metadata(&self) -> &TableMetadata {
+        self.table.metadata()
+    }
+
+    /// The commit that carries the batch, if there is one.
+    pub fn find_commit(&self, batch_id: &str) -> Option<Commit> {
+        let location = self.table.metadata_location().unwrap_or_default();
+        marker::find(self.metadata(), batch_id).map(|snapshot| Commit::of(snapshot, location))
+    }
+
+    /// The columns, as the check compares them.
+    pub fn table_schema(&self) -> TableSchema {
+        let metadata = self.metadata();
+        let sources: Vec<i32> =
+            metadata.default_partition_spec().fields().iter().map(|f| f.source_id).collect();
+        schema::table_schema(metadata.current_schema(), &sources)
+    }
+
+    pub(crate) fn version_id(&self) -> Option<&str> {
+        self.glue_table.version_id()
+    }
+}
+
+impl Lake {
+    /// A lake whose new tables are put under `warehouse`, for instance `s3://bucket`.
+    pub fn new(
+        glue: aws_sdk_glue::Client,
+        s3: aws_sdk_s3::Client,
+        warehouse: impl Into<String>,
+    ) -> Self {
+        let warehouse = warehouse.into().trim_end_matches('/').to_owned();
+        Self { glue, s3, warehouse }
+    }
+
+    /// The table as it is now, or `None` when there is none.
+    ///
+    /// # Errors
+    /// [`LakeError`] when catalog or metadata file cannot be read, or it is not an Iceberg
+    /// table.
+    pub async fn load(&self, identity: &TableIdentity) -> Result<Option<LoadedTable>, LakeError> {
+        let response = match self
+            .glue
+            .get_table()
+            .database_name(&identity.database)
+            .name(&identity.table)
+            .send()
+            .await
+        {
+            Ok(response) => response,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_entity_not_found_exception()) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(LakeError::of_glue("glue:GetTable", identity, error)),
+        };
+        let invalid = |reason: &str| LakeError::TableInvalid {
+            table: name_of(identity),
+            reason: reason.to_owned(),
+        };
+        let glue_table = response.table.ok_or_else(|| invalid("Glue answered without a table"))?;
+        let location = glue_table
+            .parameters
+            .as_ref()
+            .and_then(|parameters| parameters.get(METADATA_LOCATION))
+            .cloned()
+            .ok_or_else(|| {
+                invalid(
+                    "it has no metadata_location, so it is not an Iceberg table; name another \
+                     table in the contract, or drop it",
+                )
+            })?;
+        let (io, _) = file_io(&self.s3);
+        let metadata = TableMetadata::read_from(&io, &location)
+            .await
+            .map_err(|error| LakeError::of_iceberg(identity, error))?;
+        let table = self.table(identity, metadata, &location)?;
+        Ok(Some(LoadedTable { identity: identity.clone(), table, glue_table }))
+    }
+
+    /// The table's columns, or `None` when there is no table yet.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn table_schema(
+        &self,
+        identity: &TableIdentity,
+    ) -> Result<Option<TableSchema>, LakeError> {
+        Ok(self.load(identity).await?.map(|loaded| loaded.table_schema()))
+    }
+
+    /// The commit that carries the batch, or `None`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn find_commit(
+        &self,
+        identity: &TableIdentity,
+        batch_id: &str,
+    ) -> Result<Option<Commit>, LakeError> {
+        Ok(self.load(identity).await?.and_then(|loaded| loaded.find_commit(batch_id)))
+    }
+
+    /// The table, created from the contract when it is missing (format version 2).
+    ///
+    /// Two creators may race: the catalog lets one win, and the other loads what it made.
+    ///
+    /// # Errors
+    /// [`LakeError`] when it can neither be loaded nor created.
+    pub async fn load_or_create(
+        &self,
+        identity: &TableIdentity,
+        contract: &Contract,
+        additions: &[ColumnToAdd],
+    ) -> Result<LoadedTable, LakeError> {
+        if let Some(loaded) = self.load(identity).await? {
+            return Ok(loaded);
+        }
+        self.create_database_if_missing(identity).await?;
+        self.create_table(identity, contract, additions).await?;
+        self.load(identity).await?.ok_or_else(|| LakeError::TableInvalid {
+            table: name_of(identity),
+            reason: "it was dropped right after it was created".to_owned(),
+        })
+    }
+
+    /// Applies the contract's additive changes and the additions to the table's schema.
+    ///
+    /// Returns what changed, in words; empty when the table had it all. A conflict means
+    /// that the caller loads again and asks again.
+    ///
+    /// # Errors
+    /// [`LakeError::SchemaMismatch`] when a change is not additive; else as any commit.
+    pub async fn evolve(
+        &self,
+        loaded: &LoadedTable,
+        contract: &Contract,
+        additions: &[ColumnToAdd],
+    ) -> Result<(Vec<String>, CommitOutcome), LakeError> {
+        let metadata = loaded.metadata();
+        let evolution = schema::evolve(
+            metadata.current_schema(),
+            metadata.last_column_id(),
+            contract,
+            additions,
+        )
+        .map_err(|reason| LakeError::SchemaMismatch { table: name_of(&loaded.identity), reason })?;
+        let Some(evolution) = evolution else {
+            return Ok((Vec::new(), CommitOutcome::NothingToDo));
+        };
+        let outcome = self.commit_schema(loaded, evolution.schema).await?;
+        Ok((evolution.changes, outcome))
+    }
+
+    pub(crate) fn table(
+        &self,
+        identity: &TableIdentity,
+        metadata: TableMetadata,
+        location: &str,
+    ) -> Result<Table, LakeError> {
+        let (io, _) = file_io(&self.s3);
+        let refused = |error| LakeError::of_iceberg(identity, error);
+        Table::builder()
+            .file_io(io)
+            .metadata_location(location)
+            .metadata(Arc::new(metadata))
+            .identifier(
+                TableIdent::from_strs([&identity.database, &identity.table]).map_err(refused)?,
+            )
+            // Every invocation reads each manifest list once: a cache would only hold memory.
+            .disable_cache()
+            .runtime(Runtime::try_current().map_err(refused)?)
+            .build()
+            .map_err(refused)
+    }
+
+    async fn create_database_if_missing(&self, identity: &TableIdentity) -> Result<(), LakeError> {
+        match self.glue.get_database().name(&identity.database).send().await {
+            Ok(_) => return Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_entity_not_found_exception()) => {}
+            Err(error) => return Err(LakeError::of_glue("glue:GetDatabase", identity, error)),
+        }
+        let input = DatabaseInput::builder()
+            .name(&identity.database)
+            .description("Iceberg tables loaded by Landfall")
+            .build()
+            .map_err(|error| LakeError::Refused {
+                table: name_of(identity),
+                source: BoxError::from(error),
+            })?;
+        match self.glue.create_database().database_input(input).send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_already_exists_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(LakeError::of_glue("glue:CreateDatabase", identity, error)),
+        }
+    }
+
+    async fn create_table(
+        &self,
+        identity: &TableIdentity,
+        contract: &Contract,
+        additions: &[ColumnToAdd],
+    ) -> Result<(), LakeError> {
+        let refused = |error| LakeError::of_iceberg(identity, error);
+        let table_location = format!("{}/{}/{}", self.warehouse, identity.database, identity.table);
+        let schema = schema::new_schema(contract, additions).map_err(refused)?;
+        let spec = schema::new_partition_spec(&schema, &contract.partition).map_err(refused)?;
+        let creation = TableCreation::builder()
+            .name(identity.table.clone())
+            .location(table_location.clone())
+            .schema(schema)
+            .partition_spec_opt(spec)
+            .format_version(FormatVersion::V2)
+            .properties([
+                ("write.parquet.compression-codec".to_owned(), "zstd".to_owned()),
+                // Old metadata files would else pile up: one for every commit, for ever.
+                ("write.metadata.delete-after-commit.enabled".to_owned(), "true".to_owned()),
+                ("write.metadata.previous-versions-max".to_owned(), "20".to_owned()),
+            ])
+            .build();
+        let metadata = TableMetadataBuilder::from_table_creation(creation)
+            .and_then(TableMetadataBuilder::build)
+            .map_err(refused)?
+            .metadata;
+        let location = MetadataLocation::new_with_metadata(&table_location, &metadata);
+        let (io, _) = file_io(&self.s3);
+        metadata.write_to(&io, &location).await.map_err(refused)?;
+        let location = location.to_string();
+        let input = table_input(&identity.table, &metadata, &location, None).map_err(|error| {
+            LakeError::Refused { table: name_of(identity), source: BoxError::from(error) }
+        })?;
+        let created = self
+            .glue
+            .create_table()
+            .database_name(&identity.database)
+            .table_input(input)
+            .send()
+            .await;
+        match created {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(CreateTableError::AlreadyExistsException(_)) => {
+                    // Ours lost the race: nothing refers to its metadata file.
+                    io.delete(&location).await.map_err(refused)
+                }
+                _ => Err(LakeError::of_glue("glue:CreateTable", identity, error)),
+            },
+        }
+    }
+}

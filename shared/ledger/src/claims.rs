@@ -1,0 +1,207 @@
+//! Claims: step 1 and step 4 of the exactly-once protocol.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use landfall_messages::ObjectVersion;
+
+use crate::entry::{Entry, Owner, State};
+use crate::error::LedgerError;
+use crate::owners::OwnerStatus;
+use crate::{Ledger, RETURN_OLD, attribute, key, now, text};
+
+/// What a batch may load.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Objects this batch owns. One that it has already committed is among them: the table's
+    /// marker, not the ledger, says so.
+    pub ours: Vec<ObjectVersion>,
+    /// Objects that are settled by another batch, or being loaded by one.
+    pub duplicates: Vec<ObjectVersion>,
+    /// By object id, the batches that owned one of ours before. A commit of theirs may
+    /// already stand in the table, so their markers must be looked for too.
+    pub previous_owners: HashMap<String, Vec<String>>,
+}
+
+/// What became of one conditional write.
+enum Attempt {
+    Ours(Entry),
+    Theirs(Entry),
+}
+
+impl Ledger {
+    /// Claims each object for the owner.
+    ///
+    /// An object can be claimed when nobody owns it, when this owner does, or when its
+    /// owner's execution is over and did not settle it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB, Step Functions or Glue cannot be asked or refuse.
+    pub async fn claim(
+        &self,
+        owners: &impl OwnerStatus,
+        objects: &[ObjectVersion],
+        owner: &Owner,
+    ) -> Result<Claims, LedgerError> {
+        let mut claims = Claims::default();
+        for object in objects {
+            match self.claim_one(owners, object, owner).await? {
+                Attempt::Ours(entry) => {
+                    if !entry.previous_batch_ids.is_empty() {
+                        claims.previous_owners.insert(object.id(), entry.previous_batch_ids);
+                    }
+                    claims.ours.push(object.clone());
+                }
+                Attempt::Theirs(_) => claims.duplicates.push(object.clone()),
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Whether the owner still holds every object, by a strongly consistent read.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn holds(
+        &self,
+        objects: &[ObjectVersion],
+        owner: &Owner,
+    ) -> Result<bool, LedgerError> {
+        for object in objects {
+            let entry = self.find(&object.ledger_key()).await?;
+            if entry.and_then(|entry| entry.batch_id).as_deref() != Some(&owner.batch_id) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn claim_one(
+        &self,
+        owners: &impl OwnerStatus,
+        object: &ObjectVersion,
+        owner: &Owner,
+    ) -> Result<Attempt, LedgerError> {
+        let entry = match self.claim_if_free(object, owner).await? {
+            Attempt::Ours(entry) => return Ok(Attempt::Ours(entry)),
+            Attempt::Theirs(entry) => entry,
+        };
+        if entry.batch_id.as_deref() == Some(&owner.batch_id) || entry.state.is_settled() {
+            // Ours and committed: a retry after the commit. The append finds its marker.
+            let ours = entry.batch_id.as_deref() == Some(&owner.batch_id)
+                && entry.state == State::Committed;
+            return Ok(if ours { Attempt::Ours(entry) } else { Attempt::Theirs(entry) });
+        }
+        let previous = Owner {
+            batch_id: entry.batch_id.clone().unwrap_or_default(),
+            execution_arn: entry.execution_arn.clone().unwrap_or_default(),
+        };
+        let run_id = self.run_of_batch(&previous.batch_id).await?;
+        let over = previous.execution_arn.is_empty()
+            || owners.is_over(&previous, run_id.as_deref()).await?;
+        if over {
+            self.take_over(object, owner, &previous).await
+        } else {
+            Ok(Attempt::Theirs(entry))
+        }
+    }
+
+    async fn claim_if_free(
+        &self,
+        object: &ObjectVersion,
+        owner: &Owner,
+    ) -> Result<Attempt, LedgerError> {
+        let request = self
+            .claim_request(object, owner, "")
+            .condition_expression(
+                "attribute_not_exists(#batch) \
+                 OR (#batch = :batch AND #state IN (:received, :claimed, :failed))",
+            )
+            .expression_attribute_values(":received", text(State::Received.name()))
+            .expression_attribute_values(":failed", text(State::Failed.name()));
+        self.attempt(object, request).await
+    }
+
+    /// The condition names the owner that was found over: two takers cannot both succeed,
+    /// and an owner that came back (a redrive keeps batch and execution) is seen.
+    async fn take_over(
+        &self,
+        object: &ObjectVersion,
+        owner: &Owner,
+        previous: &Owner,
+    ) -> Result<Attempt, LedgerError> {
+        let request = self
+            .claim_request(
+                object,
+                owner,
+                ", #previous = list_append(if_not_exists(#previous, :none), :previous)",
+            )
+            .condition_expression("#batch = :previousBatch AND #state IN (:claimed, :failed)")
+            .expression_attribute_names("#previous", attribute::PREVIOUS_BATCH_IDS)
+            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
+            .expression_attribute_values(
+                ":previous",
+                AttributeValue::L(vec![text(&previous.batch_id)]),
+            )
+            .expression_attribute_values(":previousBatch", text(&previous.batch_id))
+            .expression_attribute_values(":failed", text(State::Failed.name()));
+        self.attempt(object, request).await
+    }
+
+    fn claim_request(
+        &self,
+        object: &ObjectVersion,
+        owner: &Owner,
+        also: &str,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&object.ledger_key())))
+            .update_expression(format!(
+                "SET #state = :claimed, #batch = :batch, #execution = :execution, \
+                 #updatedAt = :now{also}"
+            ))
+            .expression_attribute_names("#state", attribute::STATE)
+            .expression_attribute_names("#batch", attribute::BATCH_ID)
+            .expression_attribute_names("#execution", attribute::EXECUTION_ARN)
+            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
+            .expression_attribute_values(":claimed", text(State::Claimed.name()))
+            .expression_attribute_values(":batch", text(&owner.batch_id))
+            .expression_attribute_values(":execution", text(&owner.execution_arn))
+            .expression_attribute_values(":now", text(now()))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(RETURN_OLD)
+    }
+
+    async fn attempt(
+        &self,
+        object: &ObjectVersion,
+        request: aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder,
+    ) -> Result<Attempt, LedgerError> {
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+        let error = match request.send().await {
+            Ok(response) => {
+                return Entry::of(response.attributes.unwrap_or_default()).map(Attempt::Ours);
+            }
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
+                match refusal.item.clone() {
+                    Some(item) => Entry::of(item).map(Attempt::Theirs),
+                    None => self.find_theirs(object).await,
+                }
+            }
+            _ => Err(LedgerError::of("UpdateItem", &self.table, error)),
+        }
+    }
+
+    /// Some DynamoDB stand-ins do not return the item with a failed condition.
+    async fn find_theirs(&self, object: &ObjectVersion) -> Result<Attempt, LedgerError> {
+        self.find(&object.ledger_key())
+            .await?
+            .map(Attempt::Theirs)
+            .ok_or(LedgerError::Foreign { item: object.path(), attribute: attribute::STATE })
+    }
+}
