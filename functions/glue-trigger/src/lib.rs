@@ -1,1 +1,244 @@
+//! Large batches are loaded by a Glue job. The state machine calls this function with a task
+//! token and waits without being billed; Glue's "Glue Job State Change" event calls it again,
+//! and the execution goes on. Nothing polls.
 
+mod document;
+mod error;
+mod event;
+mod job;
+mod run_end;
+mod token;
+
+use std::time::Duration;
+
+use landfall_ledger::{ExecutionOwners, GlueRun, Ledger, Owner, RunStart};
+use landfall_messages::{
+    EventBridgeEvent, GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest,
+};
+use landfall_runtime::{ConfigError, Environment, NamedError};
+use serde::Serialize;
+
+pub use error::Error;
+pub use event::Event;
+
+use job::StartFailure;
+use run_end::RunEnd;
+
+/// How long an invocation alone may start the batch's run. Longer than the function's
+/// timeout, so that whoever comes after it knows that it has died.
+const START_LEASE: Duration = Duration::from_secs(120);
+
+/// Configuration from the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `GLUE_JOB_NAME`.
+    pub job_name: String,
+    /// `WAREHOUSE_BUCKET`: holds the tables, and the documents that runs read.
+    pub warehouse_bucket: String,
+    /// `GLUE_DATABASE`: the namespace when the contract names none.
+    pub database: String,
+    /// `LEDGER_TABLE`.
+    pub ledger_table: String,
+}
+
+impl Config {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub fn of(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            job_name: environment.required("GLUE_JOB_NAME")?,
+            warehouse_bucket: environment.required("WAREHOUSE_BUCKET")?,
+            database: environment.required("GLUE_DATABASE")?,
+            ledger_table: environment.required("LEDGER_TABLE")?,
+        })
+    }
+}
+
+/// What the function works with.
+#[derive(Debug)]
+pub struct Deps {
+    /// Configuration.
+    pub config: Config,
+    /// The ledger.
+    pub ledger: Ledger,
+    /// Tells whether another batch's execution and run are over.
+    pub owners: ExecutionOwners,
+    /// Glue client.
+    pub glue: aws_sdk_glue::Client,
+    /// S3 client.
+    pub s3: aws_sdk_s3::Client,
+    /// Step Functions client.
+    pub sfn: aws_sdk_sfn::Client,
+}
+
+/// What an invocation came to, for the log and the tests; nobody else reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Handled {
+    /// A run is under way, and its end will resume the execution.
+    Waiting,
+    /// The execution was resumed with a success.
+    Resumed,
+    /// The execution was told of a failure.
+    FailureReported,
+    /// The execution no longer waits: it timed out, was stopped, or was resumed before.
+    NobodyWaits,
+    /// The event speaks of a run that is not one of ours.
+    NotOurs,
+}
+
+/// Starts a run for a batch, or resumes the execution whose run has ended.
+///
+/// A request's failures are reported through its task token, and the invocation succeeds:
+/// the execution then sees the same error name wherever it runs.
+///
+/// # Errors
+/// When the execution could not be told, or an event could not be followed up; EventBridge
+/// delivers it again.
+pub async fn handle(deps: &Deps, event: Event) -> Result<Handled, Error> {
+    match event {
+        Event::Request(request) => match start(deps, &request).await {
+            Ok(handled) => Ok(handled),
+            Err(error) => {
+                tracing::error!(
+                    error.name = error.name(),
+                    error.message = landfall_runtime::describe(&error),
+                    batch = request.batch.id,
+                    "the run was not started"
+                );
+                token::report_failure(&deps.sfn, &request.task_token, &error).await
+            }
+        },
+        Event::StateChange(event) => follow_up(deps, &event).await,
+    }
+}
+
+async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> {
+    let mut batch = document::batch_to_load(request)?;
+    let owner =
+        Owner { batch_id: request.batch.id.clone(), execution_arn: request.execution_arn.clone() };
+
+    let claims = deps.ledger.claim(&deps.owners, &batch.objects, &owner).await?;
+    if claims.ours.is_empty() {
+        tracing::info!(batch = batch.id, "every object is a duplicate; no run is started");
+        let nothing = GlueRunOutput {
+            job_name: deps.config.job_name.clone(),
+            started: false,
+            run_id: None,
+            duplicates: claims.duplicates,
+        };
+        return token::resume(&deps.sfn, &request.task_token, &nothing).await;
+    }
+    batch.objects = claims.ours;
+
+    let document = GlueRunDocument {
+        batch,
+        execution_arn: request.execution_arn.clone(),
+        additions: request.additions.clone(),
+        previous_batch_ids: document::distinct(claims.previous_owners.into_values()),
+    };
+    let run = GlueRun {
+        run_id: run_once(deps, &owner, &document).await?,
+        job_name: deps.config.job_name.clone(),
+        batch_id: owner.batch_id,
+        task_token: request.task_token.clone(),
+        execution_arn: owner.execution_arn,
+    };
+    deps.ledger.remember_run(&run).await?;
+
+    // A run can end before it is remembered; its event then found nobody to resume.
+    match job::end_of_run(&deps.glue, &run).await? {
+        Some(end) => finish(deps, &run, end).await,
+        None => {
+            tracing::info!(batch = run.batch_id, run = run.run_id, "the execution waits");
+            Ok(Handled::Waiting)
+        }
+    }
+}
+
+/// The batch's one run: the one that was started already, or a new one.
+async fn run_once(deps: &Deps, owner: &Owner, document: &GlueRunDocument) -> Result<String, Error> {
+    let location = document::location(&deps.config.warehouse_bucket, &owner.batch_id);
+    let ended_run_id = match deps.ledger.begin_run(owner, START_LEASE).await? {
+        RunStart::Started { run_id } => return Ok(run_id),
+        RunStart::Held => return Err(Error::being_started(&deps.config.job_name)),
+        RunStart::Unfinished { ended_run_id } => {
+            if let Some(run_id) = job::find_run(deps, &location, ended_run_id.as_deref()).await? {
+                tracing::warn!(batch = owner.batch_id, run = run_id, "found a forgotten run");
+                return Ok(run_id);
+            }
+            ended_run_id
+        }
+        RunStart::First { ended_run_id } => ended_run_id,
+    };
+
+    document::write(deps, document).await?;
+    match job::start_run(deps, &location, ended_run_id.as_deref()).await {
+        Ok(run_id) => {
+            tracing::info!(batch = owner.batch_id, run = run_id, "the run is started");
+            Ok(run_id)
+        }
+        Err(StartFailure::NotStarted(error)) => {
+            deps.ledger.abandon_run(&owner.batch_id).await?;
+            Err(error)
+        }
+        Err(StartFailure::Unknown(error)) => {
+            // The next attempt looks for the run before it starts another.
+            deps.ledger.doubt_run(&owner.batch_id).await?;
+            Err(error)
+        }
+    }
+}
+
+/// Resumes the execution that waits for the run of a state change.
+async fn follow_up(
+    deps: &Deps,
+    event: &EventBridgeEvent<GlueJobStateChange>,
+) -> Result<Handled, Error> {
+    let change = &event.detail;
+    let Some(end) = RunEnd::of(&change.state, &change.message) else {
+        tracing::info!(run = change.job_run_id, state = change.state, "the run has not ended");
+        return Ok(Handled::Waiting);
+    };
+    match deps.ledger.find_run(&change.job_run_id).await? {
+        Some(run) => finish(deps, &run, end).await,
+        None => {
+            // Either somebody else runs this job, or the run is remembered in a moment and
+            // its starter will ask Glue for its state.
+            tracing::info!(run = change.job_run_id, "no execution waits for this run");
+            Ok(Handled::NotOurs)
+        }
+    }
+}
+
+async fn finish(deps: &Deps, run: &GlueRun, end: RunEnd) -> Result<Handled, Error> {
+    let failure = match end {
+        RunEnd::Succeeded => {
+            let output = GlueRunOutput {
+                job_name: run.job_name.clone(),
+                started: true,
+                run_id: Some(run.run_id.clone()),
+                duplicates: Vec::new(),
+            };
+            return token::resume(&deps.sfn, &run.task_token, &output).await;
+        }
+        RunEnd::Failed(failure) => failure.of(run),
+    };
+    tracing::error!(
+        error.name = failure.name(),
+        error.message = failure.to_string(),
+        batch = run.batch_id,
+        run = run.run_id,
+        "the run did not succeed"
+    );
+    let handled = token::report_failure(&deps.sfn, &run.task_token, &failure).await?;
+    if handled == Handled::FailureReported {
+        deps.ledger.end_run(run).await?;
+    }
+    Ok(handled)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,289 @@
+//! Appends a batch to its Iceberg table, exactly once.
+//!
+//! The protocol, and why it holds, is in `docs/exactly-once.md`. In short: claim the objects
+//! in the ledger, load the table and look for our mark, write data files, read the claims
+//! again, and swap the table from the version that was loaded. The table is the judge; the
+//! ledger is settled from it.
 
+mod backoff;
+mod config;
+mod error;
+mod load;
+mod rows;
+mod settle;
+
+use std::time::SystemTime;
+
+use landfall_contract::Contract;
+use landfall_lake::{ColumnToAdd, Commit, CommitOutcome, Lake, LoadedTable, Marker, WrittenFiles};
+use landfall_ledger::{ExecutionOwners, Ledger, Owner};
+use landfall_messages::{
+    AppendOutput, AppendTask, Batch, ColumnAddition, ObjectVersion, TableIdentity,
+};
+use landfall_objects::{ObjectReader, load_contract};
+
+pub use config::Config;
+pub use error::Error;
+
+use backoff::Backoff;
+use load::ObjectRows;
+
+/// What an append needs of the world.
+pub struct Deps {
+    /// Tables.
+    pub lake: Lake,
+    /// Claims and settlements.
+    pub ledger: Ledger,
+    /// Landing objects.
+    pub reader: ObjectReader,
+    /// For contracts.
+    pub s3: aws_sdk_s3::Client,
+    /// Says whether another owner is over.
+    pub owners: ExecutionOwners,
+    /// Glue database of contracts that name none.
+    pub default_database: String,
+}
+
+/// Appends, or settles what another engine appended.
+///
+/// # Errors
+/// [`Error`]; nothing of the batch is in the table then, or the next attempt finds that it is.
+pub async fn handle(
+    deps: &Deps,
+    task: AppendTask,
+    deadline: SystemTime,
+) -> Result<AppendOutput, Error> {
+    match task {
+        AppendTask::Append { batch, load, additions, execution_arn } => {
+            let batch = BatchToLoad::of(batch, &load, execution_arn)?;
+            append(deps, batch, &columns_to_add(&additions)?, Backoff::until(deadline)).await
+        }
+        AppendTask::Settle { batch, load, execution_arn } => {
+            settle_only(deps, BatchToLoad::of(batch, &load, execution_arn)?).await
+        }
+    }
+}
+
+/// The objects of a batch that are to be loaded, and who loads them.
+struct BatchToLoad {
+    batch: Batch,
+    objects: Vec<ObjectVersion>,
+    owner: Owner,
+}
+
+impl BatchToLoad {
+    fn of(batch: Batch, load: &[usize], execution_arn: String) -> Result<Self, Error> {
+        let objects = load
+            .iter()
+            .map(|index| batch.objects.get(*index).cloned().ok_or(Error::NoSuchObject(*index)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let owner = Owner { batch_id: batch.id.clone(), execution_arn };
+        Ok(Self { batch, objects, owner })
+    }
+}
+
+/// What one attempt has written and not yet committed.
+struct Written {
+    files: WrittenFiles,
+    objects: Vec<ObjectRows>,
+}
+
+async fn append(
+    deps: &Deps,
+    load: BatchToLoad,
+    additions: &[ColumnToAdd],
+    mut backoff: Backoff,
+) -> Result<AppendOutput, Error> {
+    let BatchToLoad { batch, objects, owner } = load;
+    let contract = load_contract(&deps.s3, &batch.contract).await?;
+    let table = destination(&contract, &deps.default_database);
+
+    let claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
+    let mut duplicates = claims.duplicates;
+    let mut ours = claims.ours;
+    let mut evolved = Vec::new();
+    let mut written: Option<Written> = None;
+    // Once the outcome of a commit is unknown, its files may be the table's: they stay.
+    let mut may_be_committed = false;
+
+    loop {
+        if ours.is_empty() {
+            discard(written, may_be_committed).await;
+            return Ok(nothing_new(table, duplicates, evolved));
+        }
+        let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
+        if let Some(commit) = loaded.find_commit(&batch.id) {
+            discard(written, may_be_committed).await;
+            settle::committed(&deps.ledger, &owner, &ours, &commit, &[]).await?;
+            return Ok(committed(table, &commit, duplicates, evolved));
+        }
+        let taken = settle::found_under_previous_owners(
+            &deps.ledger,
+            &owner,
+            &ours,
+            &claims.previous_owners,
+            &loaded,
+        )
+        .await?;
+        if !taken.is_empty() {
+            // Their rows are in the files that were written: write again without them.
+            discard(written.take(), may_be_committed).await;
+            ours.retain(|object| !taken.contains(object));
+            duplicates.extend(taken);
+            continue;
+        }
+
+        let (changes, outcome) = deps.lake.evolve(&loaded, &contract, additions).await?;
+        match outcome {
+            CommitOutcome::NothingToDo => {}
+            CommitOutcome::Committed(_) => {
+                tracing::info!(table = table.table, ?changes, "schema evolved");
+                evolved.extend(changes);
+                continue;
+            }
+            CommitOutcome::Conflict | CommitOutcome::Unknown(_) => {
+                backoff.pause(&table).await?;
+                continue;
+            }
+        }
+
+        if written.as_ref().is_some_and(|written| !written.files.fit(&loaded)) {
+            discard(written.take(), may_be_committed).await;
+        }
+        let attempt = match written.take() {
+            Some(written) => written,
+            None => load::write(deps, &loaded, &contract, &batch, &ours).await?,
+        };
+        if !deps.ledger.holds(&ours, &owner).await? {
+            discard(Some(attempt), may_be_committed).await;
+            return Err(Error::ClaimLost { batch_id: batch.id });
+        }
+
+        let marker = Marker {
+            batch_id: batch.id.clone(),
+            objects: attempt.objects.iter().map(|o| (o.object.clone(), o.rows)).collect(),
+        };
+        match commit(deps, &loaded, &attempt, &marker).await {
+            Ok(CommitOutcome::Committed(Some(commit))) => {
+                settle::committed(&deps.ledger, &owner, &ours, &commit, &attempt.objects).await?;
+                return Ok(committed(table, &commit, duplicates, evolved));
+            }
+            Ok(CommitOutcome::Unknown(error)) => {
+                tracing::warn!(table = table.table, %error, "outcome of the commit is unknown");
+                may_be_committed = true;
+                written = Some(attempt);
+                backoff.pause_after_unknown(&table, error).await?;
+            }
+            Ok(_) => {
+                tracing::info!(table = table.table, "another writer committed first");
+                written = Some(attempt);
+                if let Err(error) = backoff.pause(&table).await {
+                    discard(written, may_be_committed).await;
+                    return Err(error);
+                }
+            }
+            Err(error) => {
+                discard(Some(attempt), may_be_committed).await;
+                return Err(error.into());
+            }
+        }
+    }
+}
+
+async fn commit(
+    deps: &Deps,
+    loaded: &LoadedTable,
+    attempt: &Written,
+    marker: &Marker,
+) -> Result<CommitOutcome, landfall_lake::LakeError> {
+    deps.lake.commit_append(loaded, attempt.files.files.clone(), marker).await
+}
+
+/// Settles the ledger from the snapshot that the Glue job committed.
+async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Error> {
+    let BatchToLoad { batch, objects, owner } = load;
+    let contract = load_contract(&deps.s3, &batch.contract).await?;
+    let table = destination(&contract, &deps.default_database);
+    let commit = deps.lake.find_commit(&table, &batch.id).await?;
+    let (loaded, duplicates): (Vec<_>, Vec<_>) = objects
+        .into_iter()
+        .partition(|object| commit.as_ref().is_some_and(|commit| commit.rows_of(object).is_some()));
+    match commit {
+        Some(commit) => {
+            settle::committed(&deps.ledger, &owner, &loaded, &commit, &[]).await?;
+            Ok(committed(table, &commit, duplicates, Vec::new()))
+        }
+        None if settle::all_with_others(&deps.ledger, &owner, &duplicates).await? => {
+            Ok(nothing_new(table, duplicates, Vec::new()))
+        }
+        None => Err(landfall_lake::LakeError::SnapshotNotFound {
+            table: format!("{}.{}", table.database, table.table),
+            batch_id: batch.id,
+        }
+        .into()),
+    }
+}
+
+/// Removes the files of an attempt that cannot have been committed.
+async fn discard(written: Option<Written>, may_be_committed: bool) {
+    if let Some(written) = written
+        && !may_be_committed
+    {
+        written.files.remove().await;
+    }
+}
+
+fn destination(contract: &Contract, default_database: &str) -> TableIdentity {
+    TableIdentity {
+        database: contract
+            .destination
+            .database
+            .clone()
+            .unwrap_or_else(|| default_database.to_owned()),
+        table: contract.destination.table.clone(),
+    }
+}
+
+fn columns_to_add(additions: &[ColumnAddition]) -> Result<Vec<ColumnToAdd>, Error> {
+    additions
+        .iter()
+        .map(|addition| {
+            let field_type = landfall_lake::parse_type(&addition.field_type)
+                .ok_or_else(|| Error::UnknownType(addition.field_type.clone()))?;
+            Ok(ColumnToAdd { name: addition.column.clone(), field_type })
+        })
+        .collect()
+}
+
+fn committed(
+    table: TableIdentity,
+    commit: &Commit,
+    duplicates: Vec<ObjectVersion>,
+    evolved: Vec<String>,
+) -> AppendOutput {
+    AppendOutput {
+        table,
+        committed: true,
+        snapshot_id: Some(commit.snapshot_id.to_string()),
+        rows: commit.summary_number("added-records").unwrap_or(0),
+        files: commit.summary_number("added-data-files").unwrap_or(0),
+        duplicates,
+        evolved,
+    }
+}
+
+fn nothing_new(
+    table: TableIdentity,
+    duplicates: Vec<ObjectVersion>,
+    evolved: Vec<String>,
+) -> AppendOutput {
+    AppendOutput {
+        table,
+        committed: false,
+        snapshot_id: None,
+        rows: 0,
+        files: 0,
+        duplicates,
+        evolved,
+    }
+}

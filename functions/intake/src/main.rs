@@ -1,1 +1,21 @@
-fn main() {}
+//! `intake`: turns "Object Created" events into one execution per dataset batch.
+
+use intake::{Config, Contracts, Deps, handle};
+use landfall_ledger::Ledger;
+use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    init_tracing();
+    let config = Config::of(&Environment::of_process())?;
+    let sdk = sdk_config().await;
+    let s3 = aws_sdk_s3::Client::new(&sdk);
+    let deps = Deps {
+        contracts: Contracts::new(s3.clone(), &config.config_bucket),
+        ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&sdk), &config.ledger_table),
+        sfn: aws_sdk_sfn::Client::new(&sdk),
+        s3,
+        config,
+    };
+    serve(async |event| Box::pin(handle(&deps, event)).await).await
+}

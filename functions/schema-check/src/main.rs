@@ -1,1 +1,25 @@
-fn main() {}
+//! Checks the files of a batch, and quarantines those that do not pass.
+
+use landfall_lake::Lake;
+use landfall_ledger::Ledger;
+use landfall_objects::ObjectReader;
+use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
+use schema_check::{Config, Deps, handle};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    init_tracing();
+    let config = Config::from_environment(&Environment::of_process())?;
+    let sdk = sdk_config().await;
+    let s3 = aws_sdk_s3::Client::new(&sdk);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
+    let warehouse = format!("s3://{}", config.warehouse_bucket);
+    let deps = &Deps {
+        reader: ObjectReader::new(s3.clone()),
+        lake: Lake::new(aws_sdk_glue::Client::new(&sdk), s3.clone(), warehouse),
+        ledger: Ledger::new(dynamodb, &config.ledger_table),
+        s3,
+        config,
+    };
+    serve(async |task| handle(deps, task).await).await
+}

@@ -1,0 +1,109 @@
+//! Starting an execution, once.
+
+use aws_sdk_sfn::operation::start_execution::StartExecutionError;
+use aws_sdk_sfn::types::ExecutionStatus;
+use landfall_messages::{ExecutionInput, ObjectVersion, object_ids_digest};
+
+use crate::Deps;
+use crate::error::Error;
+
+/// Starts the execution, unless it was started before.
+///
+/// `StartExecution` takes a running execution's name with the same input as a success; for
+/// one that has ended, or whose input is written differently, it answers
+/// `ExecutionAlreadyExists`, and the execution itself says what it is
+/// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
+pub(crate) async fn start(deps: &Deps, input: &ExecutionInput) -> Result<(), Error> {
+    let name = &input.batch.id;
+    let json = serde_json::to_string(input)
+        .map_err(|source| Error::Input { name: name.clone(), source })?;
+    let response = deps
+        .sfn
+        .start_execution()
+        .state_machine_arn(&deps.config.state_machine_arn)
+        .name(name)
+        .input(json)
+        .send()
+        .await;
+    match response {
+        Ok(_) => {
+            tracing::info!(
+                execution = name,
+                dataset = input.batch.dataset,
+                objects = input.batch.objects.len(),
+                problem = input.problem.as_ref().map(|problem| problem.kind.name()),
+                "execution started"
+            );
+            Ok(())
+        }
+        Err(error)
+            if error
+                .as_service_error()
+                .is_some_and(StartExecutionError::is_execution_already_exists) =>
+        {
+            look_at_existing(deps, input).await
+        }
+        Err(error) => Err(Error::of_execution("StartExecution", name, error)),
+    }
+}
+
+/// A name is made from the objects, so an execution of that name has ours, but for a
+/// collision of two digests.
+async fn look_at_existing(deps: &Deps, input: &ExecutionInput) -> Result<(), Error> {
+    let name = &input.batch.id;
+    let execution = deps
+        .sfn
+        .describe_execution()
+        .execution_arn(execution_arn(&deps.config.state_machine_arn, name))
+        .send()
+        .await
+        .map_err(|error| Error::of_execution("DescribeExecution", name, error))?;
+    let theirs = execution.input().and_then(|json| serde_json::from_str(json).ok());
+    if theirs.is_some_and(|theirs: ExecutionInput| !same_objects(&theirs, input)) {
+        return Err(Error::NameTaken { name: name.clone() });
+    }
+    match execution.status() {
+        ExecutionStatus::Running | ExecutionStatus::PendingRedrive | ExecutionStatus::Succeeded => {
+            tracing::info!(
+                execution = name,
+                status = execution.status().as_str(),
+                "delivered again; the execution was started before"
+            );
+        }
+        status => {
+            // Starting it anew is the operator's decision; the failure was alerted.
+            tracing::warn!(
+                execution = name,
+                status = status.as_str(),
+                "delivered again after its execution ended without success; start an execution \
+                 with the same input to load the objects"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn same_objects(theirs: &ExecutionInput, ours: &ExecutionInput) -> bool {
+    let digest = |objects: &[ObjectVersion]| object_ids_digest(objects);
+    digest(&theirs.batch.objects) == digest(&ours.batch.objects)
+}
+
+/// The execution's ARN, from its state machine's and its name.
+fn execution_arn(state_machine_arn: &str, name: &str) -> String {
+    format!("{}:{name}", state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    #[test]
+    fn an_executions_arn_follows_from_its_state_machines() {
+        assert_eq!(
+            execution_arn("arn:aws:states:eu-west-1:111122223333:stateMachine:ingest", "orders-1"),
+            "arn:aws:states:eu-west-1:111122223333:execution:ingest:orders-1"
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! Arrivals in the ledger: what is new, and what was dealt with before.
+
+use futures::{StreamExt, stream};
+use landfall_ledger::{Arrival as Receipt, Entry, State};
+use landfall_messages::ObjectVersion;
+
+use crate::arrival::{Arrival, Failures};
+use crate::error::Error;
+use crate::matching::Claim;
+use crate::{CONCURRENCY, Deps, problem};
+
+/// Records each object in the ledger, and keeps those that an execution must deal with.
+pub(crate) async fn receive(
+    deps: &Deps,
+    matched: Vec<(Arrival, Claim)>,
+    failures: &mut Failures,
+) -> Vec<(Arrival, Claim)> {
+    let received = stream::iter(matched)
+        .map(|(arrival, claim)| async move {
+            match receive_one(deps, &arrival.object, &claim).await {
+                Ok(object) => Ok(object.map(|object| (Arrival { object, ..arrival }, claim))),
+                Err(error) => Err((arrival.message_ids, error)),
+            }
+        })
+        .buffered(CONCURRENCY)
+        .collect::<Vec<_>>()
+        .await;
+    let mut kept = Vec::new();
+    for result in received {
+        match result {
+            Ok(arrival) => kept.extend(arrival),
+            Err((message_ids, error)) => failures.add(&message_ids, &error),
+        }
+    }
+    kept
+}
+
+/// The object as it is to be read; none when nothing is left to do.
+async fn receive_one(
+    deps: &Deps,
+    object: &ObjectVersion,
+    claim: &Claim,
+) -> Result<Option<ObjectVersion>, Error> {
+    let to_load = matches!(claim, Claim::Contract(_));
+    if let Receipt::Known(entry) = deps.ledger.receive(&problem::dataset(claim), object).await?
+        && is_dealt_with(&entry, to_load)
+    {
+        tracing::info!(
+            object = object.id(),
+            state = entry.state.name(),
+            deliveries = entry.deliveries,
+            "delivered again and dealt with before"
+        );
+        return Ok(None);
+    }
+    if to_load && object.version_id.is_none() {
+        return with_version_id(deps, object.clone()).await.map(Some);
+    }
+    Ok(Some(object.clone()))
+}
+
+/// Whether a redelivered object needs no execution.
+///
+/// To load: its story has ended well or badly for good. One that waits, is being loaded or
+/// failed goes into a batch again; the batch's name and the claims keep that harmless.
+/// To report: it was reported before, or an execution that owns it will.
+fn is_dealt_with(entry: &Entry, to_load: bool) -> bool {
+    if to_load { entry.state.is_settled() } else { entry.state != State::Received }
+}
+
+/// Fills in the version id that the event did not name, so that every step reads one version.
+///
+/// The newest version is the event's only when the entity tag agrees: the object may have been
+/// overwritten since. Without a version id, reads are pinned by the entity tag.
+async fn with_version_id(deps: &Deps, mut object: ObjectVersion) -> Result<ObjectVersion, Error> {
+    let head = deps.s3.head_object().bucket(&object.bucket).key(&object.key).send().await;
+    match head {
+        Ok(head) => {
+            let same = head.e_tag().is_some_and(|etag| etag.trim_matches('"') == object.etag);
+            object.version_id = head.version_id.filter(|id| same && !id.is_empty() && id != "null");
+            Ok(object)
+        }
+        Err(error) if landfall_runtime::is_transient(&error) => {
+            Err(Error::ObjectUnavailable { path: object.path(), source: error.into() })
+        }
+        Err(error) => {
+            // Gone or forbidden: the check says so by name, to the right people.
+            tracing::warn!(
+                object = object.id(),
+                answer = landfall_runtime::describe(&error),
+                "the version id could not be found out"
+            );
+            Ok(object)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn entry(state: State) -> Entry {
+        Entry {
+            key: crate::tests::object("a.csv", "v#1").ledger_key(),
+            dataset: None,
+            state,
+            batch_id: None,
+            execution_arn: None,
+            previous_batch_ids: Vec::new(),
+            reason: None,
+            snapshot_id: None,
+            rows: 0,
+            rejected_rows: 0,
+            deliveries: 2,
+        }
+    }
+
+    #[test]
+    fn what_has_ended_for_good_is_not_loaded_again() {
+        for state in [State::Committed, State::Quarantined, State::Rejected, State::Duplicate] {
+            assert!(is_dealt_with(&entry(state), true), "{}", state.name());
+        }
+        for state in [State::Received, State::Claimed, State::Failed] {
+            assert!(!is_dealt_with(&entry(state), true), "{}", state.name());
+        }
+    }
+
+    #[test]
+    fn a_problem_is_reported_once() {
+        assert!(!is_dealt_with(&entry(State::Received), false));
+        for state in [State::Claimed, State::Failed, State::Committed] {
+            assert!(is_dealt_with(&entry(state), false), "{}", state.name());
+        }
+    }
+}

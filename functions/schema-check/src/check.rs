@@ -1,0 +1,111 @@
+//! The check of a batch.
+
+use landfall_check::{Facts, TableSchema, choose_engine};
+use landfall_contract::Contract;
+use landfall_messages::{
+    Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, TableIdentity, Verdict,
+};
+use landfall_objects::load_contract;
+
+use crate::Deps;
+use crate::error::Error;
+use crate::object_check::{CheckedObject, check_object};
+use crate::output::{Additions, bounded};
+
+/// What every object of the batch is checked against.
+pub(crate) struct Against<'a> {
+    pub(crate) deps: &'a Deps,
+    pub(crate) batch: &'a Batch,
+    pub(crate) contract: &'a Contract,
+    /// Absent while there is no table.
+    pub(crate) table: Option<&'a TableSchema>,
+}
+
+/// Checks every object against contract and table, and says who loads what passed.
+pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Error> {
+    let contract = load_contract(&deps.s3, &batch.contract).await?;
+    let table = deps.lake.table_schema(&table_identity(deps, &contract)).await?;
+    let against = Against { deps, batch, contract: &contract, table: table.as_ref() };
+    let mut checked = Vec::with_capacity(batch.objects.len());
+    let mut additions = Additions::default();
+    for (index, object) in batch.objects.iter().enumerate() {
+        let object = check_object(&against, index, object, &additions).await?;
+        additions.extend(&object.undeclared);
+        checked.push(object);
+    }
+    let output = bounded(answer(deps, batch, &contract, checked));
+    tracing::info!(
+        batch_id = %batch.id,
+        dataset = %batch.dataset,
+        accepted = output.accepted.len(),
+        review = output.review.len(),
+        rejected = output.rejected.len(),
+        rows = output.rows,
+        bytes = output.bytes,
+        engine = ?output.engine.engine,
+        "batch checked"
+    );
+    Ok(output)
+}
+
+/// The contract's table; its database is the deployment's where the contract names none.
+fn table_identity(deps: &Deps, contract: &Contract) -> TableIdentity {
+    let destination = &contract.destination;
+    TableIdentity {
+        database: destination.database.clone().unwrap_or_else(|| deps.config.glue_database.clone()),
+        table: destination.table.clone(),
+    }
+}
+
+fn answer(
+    deps: &Deps,
+    batch: &Batch,
+    contract: &Contract,
+    checked: Vec<CheckedObject>,
+) -> CheckOutput {
+    let with = |wanted: fn(Verdict) -> bool| -> Vec<&CheckedObject> {
+        checked.iter().filter(|object| wanted(object.check.verdict)).collect()
+    };
+    let indexes = |objects: &[&CheckedObject]| -> Vec<usize> {
+        objects.iter().map(|object| object.check.index).collect()
+    };
+    let accepted = with(|verdict| matches!(verdict, Verdict::Accept | Verdict::Evolve));
+    let approvable = with(|verdict| verdict != Verdict::Reject);
+    let size = |object: &&CheckedObject| {
+        batch.objects.get(object.check.index).map_or(0, |object| object.size)
+    };
+    let engine = |objects: &[&CheckedObject]| -> EngineChoice {
+        choose_engine(&Facts {
+            bytes: objects.iter().map(size).sum(),
+            objects: objects.len(),
+            write_mode: contract.policy.write_mode,
+            policy: contract.policy.engine,
+            max_lambda_bytes: deps.config.lambda_engine_max_bytes,
+        })
+    };
+    let additions = |objects: &[&CheckedObject]| {
+        let mut additions = Additions::default();
+        for object in objects {
+            additions.extend(&object.undeclared);
+        }
+        additions.into_columns()
+    };
+    let not_enforced = contract
+        .not_enforced
+        .iter()
+        .map(|(path, reason)| NotEnforced { path: path.clone(), reason: reason.clone() });
+    CheckOutput {
+        review: indexes(&with(|verdict| verdict == Verdict::Review)),
+        rejected: indexes(&with(|verdict| verdict == Verdict::Reject)),
+        rows: accepted.iter().map(|object| object.good_rows).sum(),
+        bytes: accepted.iter().map(size).sum(),
+        engine: engine(&accepted),
+        engine_if_approved: engine(&approvable),
+        additions: additions(&accepted),
+        additions_if_approved: additions(&approvable),
+        accepted: indexes(&accepted),
+        snowflake: contract.snowflake.is_some(),
+        not_enforced: not_enforced.collect(),
+        objects: checked.into_iter().map(|object| object.check).collect::<Vec<ObjectCheck>>(),
+    }
+}

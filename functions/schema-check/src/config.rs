@@ -1,0 +1,66 @@
+//! Configuration from the environment.
+
+use landfall_runtime::{ConfigError, Environment};
+
+/// Read once at cold start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// `LANDING_BUCKET`: holds the quarantine and report prefixes.
+    pub landing_bucket: String,
+    /// `WAREHOUSE_BUCKET`: holds the tables.
+    pub warehouse_bucket: String,
+    /// `LEDGER_TABLE`.
+    pub ledger_table: String,
+    /// `GLUE_DATABASE`: where a contract's table is when the contract names no database.
+    pub glue_database: String,
+    /// `LAMBDA_ENGINE_MAX_BYTES`: most bytes that the Lambda engine is given. Default 256 MiB.
+    pub lambda_engine_max_bytes: u64,
+}
+
+impl Config {
+    /// Reads the variables named at each field.
+    ///
+    /// # Errors
+    /// When one is missing or does not parse.
+    pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Self {
+            landing_bucket: environment.required("LANDING_BUCKET")?,
+            warehouse_bucket: environment.required("WAREHOUSE_BUCKET")?,
+            ledger_table: environment.required("LEDGER_TABLE")?,
+            glue_database: environment.required("GLUE_DATABASE")?,
+            lambda_engine_max_bytes: environment.parsed("LAMBDA_ENGINE_MAX_BYTES", 256 << 20)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMPLETE: [(&str, &str); 4] = [
+        ("LANDING_BUCKET", "landing"),
+        ("WAREHOUSE_BUCKET", "warehouse"),
+        ("LEDGER_TABLE", "ledger"),
+        ("GLUE_DATABASE", "lake"),
+    ];
+
+    #[test]
+    fn every_name_is_needed_and_the_size_has_a_default() {
+        let config = Config::from_environment(&Environment::of(COMPLETE));
+        assert_eq!(config.map(|config| config.lambda_engine_max_bytes), Ok(256 << 20));
+        for (missing, (name, _)) in COMPLETE.iter().enumerate() {
+            let rest = COMPLETE.iter().enumerate().filter(|(at, _)| *at != missing);
+            let environment = Environment::of(rest.map(|(_, pair)| *pair));
+            assert_eq!(
+                Config::from_environment(&environment),
+                Err(ConfigError::Missing((*name).into()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_size_that_is_no_number_is_refused() {
+        let variables = COMPLETE.into_iter().chain([("LAMBDA_ENGINE_MAX_BYTES", "1 GB")]);
+        assert!(Config::from_environment(&Environment::of(variables)).is_err());
+    }
+}
