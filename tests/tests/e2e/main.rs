@@ -1,0 +1,14 @@
+//! End to end on the local cloud: the real template, the real binaries, roles enforced, and
+//! the tables read back by PyIceberg.
+//!
+//! Run by `make e2e`, which starts the stack and sets `LANDFALL_STACK`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod bad_input;
+mod contracts;
+mod glue;
+mod load;
+mod refusal;
+mod review;
+mod stack;
+mod storm;
