@@ -1,0 +1,108 @@
+# Everything a contributor runs, on a machine with Rust, Python 3.10 or newer, a C compiler
+# and make. No AWS account. Virtual environments come from the pinned lists in
+# local/requirements/ and are made again only when a list changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Targets that share the build directory must not run side by side.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+STACK ?= landfall
+REGION ?= us-east-1
+
+VENVS := .venv/cloud/.stamp .venv/sam/.stamp .venv/tools/.stamp
+TOOLS := .venv/tools/bin
+TEST_STACK := landfall-test
+# Integration tests by name, except the one that needs the local cloud.
+TEST_DIRECTORIES := tests/tests $(wildcard functions/*/tests shared/*/tests cli/tests)
+INTEGRATION_TESTS := $(filter-out e2e,$(sort \
+	$(basename $(notdir $(wildcard $(addsuffix /*.rs,$(TEST_DIRECTORIES))))) \
+	$(notdir $(patsubst %/main.rs,%,$(wildcard $(addsuffix /*/main.rs,$(TEST_DIRECTORIES)))))))
+
+# Runs another target and says how long it took.
+timed = @started=$$SECONDS; $(MAKE) $(1); echo "== $(1): $$((SECONDS - started)) s"
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  STACK=name REGION=region choose the stack of up and down; ARCH=arm64 builds for AWS"
+
+.venv/%/.stamp: local/requirements/%.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed: make PYTHON=<path>")'
+	@echo "== make the virtual environment .venv/$*"
+	@rm -rf .venv/$*
+	@$(PYTHON) -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement $<
+	@touch $@
+
+.PRECIOUS: .venv/%/.stamp
+
+.PHONY: venvs
+venvs: $(VENVS) ## Make the virtual environments
+
+.PHONY: build
+build: $(VENVS) ## Build the deployment artifacts with sam build, for this machine or ARCH
+	@$(TOOLS)/python -m local.build $(if $(ARCH),--architecture $(ARCH))
+
+.PHONY: demo
+demo: $(VENVS) ## Land real files on a local cloud of their own and show what happens to them
+	@$(TOOLS)/python -m local.demo
+
+.PHONY: up
+up: $(VENVS) ## Start the local cloud with the template deployed, and leave it running
+	@$(TOOLS)/python -m local.cloud up --stack $(STACK) --region $(REGION)
+
+.PHONY: down
+down: .venv/tools/.stamp ## Stop what `make up` started
+	@$(TOOLS)/python -m local.cloud down --stack $(STACK)
+
+.PHONY: test
+test: ## Run lints, unit and component tests, checks of the artifacts, and end-to-end tests
+	$(call timed,lint)
+	$(call timed,unit)
+	$(call timed,artifacts)
+	$(call timed,e2e)
+
+.PHONY: lint
+lint: $(VENVS) ## Check format and lints of Rust, Python, the state machines and the template
+	@echo "== cargo fmt"
+	@cargo fmt --all --check
+	@echo "== cargo clippy"
+	@cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	@echo "== ruff"
+	@$(TOOLS)/ruff check --quiet local jobs
+	@$(TOOLS)/ruff format --quiet --check local jobs
+	@echo "== state machines"
+	@$(TOOLS)/python -m local.asl_lint
+	@echo "== sam validate"
+	@SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam validate --lint --region $(REGION)
+
+.PHONY: unit
+unit: .venv/tools/.stamp ## Run unit and component tests; nothing is started
+	@echo "== unit and component tests"
+	@cargo test --workspace --locked --quiet --lib --bins $(addprefix --test ,$(INTEGRATION_TESTS))
+	@echo "== documentation tests"
+	@cargo test --workspace --locked --quiet --doc
+	@echo "== Python tests"
+	@$(TOOLS)/python -m pytest --quiet jobs local
+
+.PHONY: artifacts
+artifacts: build ## Check that the built functions start on Amazon Linux 2023, and their size
+	@$(TOOLS)/python -m local.artifacts
+
+# All packages are selected, as for the unit tests, so that cargo compiles nothing twice. The
+# stack comes down whatever the tests say, and when they are interrupted.
+.PHONY: e2e
+e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
+	@trap '$(TOOLS)/python -m local.cloud down --stack $(TEST_STACK)' EXIT; \
+	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
+	echo "== end-to-end tests"; \
+	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
+		cargo test --workspace --locked --test e2e
+
+.PHONY: bench
+bench: $(VENVS) ## Measure durations, cold starts, sizes and memory
+	@$(TOOLS)/python -m local.bench

@@ -1,0 +1,414 @@
+"""The Glue job's rules: what it reads, and what it makes of it."""
+
+import json
+import sys
+import unittest
+import uuid
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import pyarrow as pa
+from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.types import (
+    DateType,
+    DecimalType,
+    DoubleType,
+    FloatType,
+    IntegerType,
+    LongType,
+    StringType,
+    TimestampType,
+    TimestamptzType,
+    UUIDType,
+)
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import ingest
+
+CONTRACT = """
+apiVersion: v3.1.0
+kind: DataContract
+id: orders
+version: 1.0.0
+status: active
+servers:
+  - server: landing
+    type: s3
+    location: s3://landing/orders/*.csv
+    format: csv
+    delimiter: ";"
+    customProperties:
+      - {property: nullValue, value: "NULL"}
+  - {server: catalog, type: glue, database: landfall_sales}
+schema:
+  - name: Orders
+    physicalName: orders
+    properties:
+      - {name: id, logicalType: integer, required: true, primaryKey: true}
+      - name: placed_at
+        logicalType: timestamp
+        physicalType: timestamptz
+        partitioned: true
+        partitionKeyPosition: 2
+        customProperties: [{property: partitionTransform, value: day}]
+      - name: region
+        logicalType: string
+        partitioned: true
+        partitionKeyPosition: 1
+      - {name: amount, logicalType: number, physicalType: "decimal(12,2)"}
+      - {name: device, logicalType: string, physicalType: uuid}
+      - {name: due, logicalType: date}
+"""
+
+
+def batch_document(**changes: Any) -> str:
+    batch = {
+        "id": "orders-20261121T080000Z-0011aabb",
+        "dataset": "orders",
+        "contract": {"bucket": "config", "key": "contracts/orders.yaml", "etag": "c1"},
+        "objects": [
+            {
+                "bucket": "landing",
+                "key": "orders/1.csv",
+                "version": "v#1",
+                "versionId": "1",
+                "etag": "e1",
+                "size": 10,
+                "eventTime": "2026-11-21T08:00:00Z",
+            }
+        ],
+    }
+    return json.dumps({"batch": batch | changes, "executionArn": "arn"})
+
+
+class ArgumentsTest(unittest.TestCase):
+    def test_the_command_line_wins_over_the_environment(self) -> None:
+        read = ingest.Arguments.read(
+            ["--JOB_NAME", "job", "--flag", "--batch", "s3://w/b.json", "--database=sales"],
+            {"batch": "s3://other", "warehouse": "s3://w/"},
+        )
+        self.assertEqual(read, ingest.Arguments("s3://w/b.json", "s3://w", "sales"))
+
+    def test_a_missing_argument_is_named(self) -> None:
+        with self.assertRaisesRegex(ingest.JobError, "^Job.ArgumentMissing: .*--batch"):
+            ingest.Arguments.read([], {"warehouse": "s3://w", "database": "d"})
+
+
+class BatchTest(unittest.TestCase):
+    def test_the_document_of_glue_trigger(self) -> None:
+        batch = ingest.parse_batch(batch_document(), "s3://w/b.json")
+        self.assertEqual(batch.objects[0].id, "s3://landing/orders/1.csv#v#1")
+        self.assertEqual(batch.objects[0].version_id, "1")
+        self.assertIsNone(batch.contract.version_id)
+
+    def test_a_bad_document_fails_with_its_address_and_the_reason(self) -> None:
+        for text, reason in [
+            ("{", "Expecting property name"),
+            ("{}", "'batch' is missing"),
+            ("[]", "list indices"),
+            (batch_document(objects=[]), "it has no objects"),
+            (batch_document(objects=[{"bucket": "b"}]), "'key' is missing"),
+        ]:
+            with self.assertRaisesRegex(ingest.JobError, f"s3://w/b.json is not .*{reason}") as on:
+                ingest.parse_batch(text, "s3://w/b.json")
+            self.assertEqual(on.exception.name, "Batch.Invalid")
+
+    def test_additions_and_previous_owners(self) -> None:
+        document = json.loads(batch_document())
+        document["additions"] = [{"column": "temp_c", "fieldType": "double"}]
+        document["previousBatchIds"] = ["orders-1"]
+        batch = ingest.parse_batch(json.dumps(document), "")
+        self.assertEqual(batch.previous_batch_ids, ("orders-1",))
+        (column,) = ingest.added_columns(batch)
+        self.assertEqual(
+            (column.name, column.type, column.required), ("temp_c", DoubleType(), False)
+        )
+
+
+def objects_named(*keys: str) -> tuple[ingest.ObjectVersion, ...]:
+    return tuple(ingest.ObjectVersion("landing", key, "v#1", "1", "e") for key in keys)
+
+
+class MarkerTest(unittest.TestCase):
+    def test_a_short_list_is_kept_whole_with_the_rows_of_each(self) -> None:
+        z, a, other = objects_named("z", "a", "other")
+        summary = ingest.marker("b", {z: 7, a: 3})
+        self.assertEqual(
+            summary,
+            {
+                "landfall.batch-id": "b",
+                "landfall.objects": '["s3://landing/a#v#1","s3://landing/z#v#1"]',
+                "landfall.object-rows": "3,7",
+            },
+        )
+        self.assertTrue(ingest.holds(summary, z))
+        self.assertFalse(ingest.holds(summary, other))
+
+    def test_a_long_list_is_kept_as_digests(self) -> None:
+        objects = objects_named(*(f"{n}{'x' * 60}" for n in range(200)))
+        summary = ingest.marker("b", {item: n for n, item in enumerate(objects)})
+        self.assertNotIn("landfall.objects", summary)
+        self.assertEqual(len(summary["landfall.object-digests"].split(",")), 200)
+        self.assertTrue(all(ingest.holds(summary, item) for item in objects))
+        self.assertFalse(ingest.holds(summary, objects_named("other")[0]))
+
+    def test_the_digest_is_that_of_the_rust_code(self) -> None:
+        # sha256 of the id after its length in 8 bytes, big-endian.
+        self.assertEqual(ingest.short_digest("s3://landing/a#v#1"), "51e78abeceb05e70")
+
+
+class FakeTable:
+    """A table whose commits go as told: `commit`, `conflict`, `lost` (it went through and
+    nobody said so) or `unavailable` (it did not)."""
+
+    def __init__(self, *attempts: str, snapshots: list[dict[str, str]] | None = None) -> None:
+        self.attempts = list(attempts)
+        self.summaries = snapshots or []
+        # What another writer commits when it makes an attempt a conflict.
+        self.rival: dict[str, str] = {}
+
+    def snapshots(self) -> list[Any]:
+        return [
+            SimpleNamespace(
+                snapshot_id=number, summary=SimpleNamespace(additional_properties=summary)
+            )
+            for number, summary in enumerate(self.summaries, start=1)
+        ]
+
+    def name(self) -> tuple[str, str]:
+        return ("landfall", "orders")
+
+    def load_table(self, _name: tuple[str, str]) -> "FakeTable":
+        return self
+
+    def append(self, _rows: pa.Table, snapshot_properties: dict[str, str]) -> None:
+        attempt = self.attempts.pop(0)
+        if attempt == "conflict":
+            self.summaries.append(self.rival)
+            raise CommitFailedException("somebody was faster")
+        if attempt in ("commit", "lost"):
+            self.summaries.append(snapshot_properties)
+        if attempt in ("lost", "unavailable"):
+            raise TimeoutError("no answer")
+
+
+class AppendTest(unittest.TestCase):
+    def append(self, table: FakeTable, **document: Any) -> tuple[int | None, list[str]]:
+        text = json.dumps(json.loads(batch_document()) | document)
+        batch = ingest.parse_batch(text, "")
+        read: list[str] = []
+
+        def rows_of(item: ingest.ObjectVersion) -> pa.Table:
+            read.append(item.key)
+            return pa.table({"id": [1, 2]})
+
+        with mock.patch.object(ingest, "_pinned", lambda table, _catalog: table):
+            snapshot = ingest.append_once(table, table, table, batch, rows_of)
+        return snapshot, read
+
+    def test_a_commit_carries_the_marker_and_the_rows(self) -> None:
+        table = FakeTable("commit")
+        self.assertEqual(self.append(table)[0], 1)
+        self.assertEqual(table.summaries[0][ingest.OBJECT_ROWS], "2")
+        self.assertEqual(self.append(table), (1, []))
+
+    def test_a_conflict_is_tried_again_and_the_markers_are_looked_for_again(self) -> None:
+        table = FakeTable("conflict", "commit")
+        self.assertEqual(self.append(table)[0], 2)
+        # The rival of the next one is the previous owner of the only object.
+        table = FakeTable("conflict")
+        batch = ingest.parse_batch(batch_document(), "")
+        table.rival = ingest.marker("orders-before", {batch.objects[0]: 2})
+        self.assertEqual(self.append(table, previousBatchIds=["orders-before"])[0], None)
+        self.assertEqual(len(table.summaries), 1)
+
+    def test_what_a_previous_owner_committed_is_not_even_read(self) -> None:
+        batch = ingest.parse_batch(batch_document(), "")
+        table = FakeTable(snapshots=[ingest.marker("orders-before", {batch.objects[0]: 2})])
+        self.assertEqual(self.append(table, previousBatchIds=["orders-before"]), (None, []))
+
+    def test_a_lost_answer_is_settled_by_the_table(self) -> None:
+        self.assertEqual(self.append(FakeTable("lost"))[0], 1)
+        with self.assertRaisesRegex(ingest.JobError, "^Iceberg.CommitUnknown: ") as raised:
+            self.append(FakeTable("unavailable"))
+        self.assertIn("TimeoutError", str(raised.exception))
+
+    def test_endless_conflicts_end(self) -> None:
+        with self.assertRaisesRegex(ingest.JobError, "^Iceberg.CommitConflict: "):
+            self.append(FakeTable(*["conflict"] * 20))
+
+
+class ContractTest(unittest.TestCase):
+    def test_columns_partition_and_dialect(self) -> None:
+        contract = ingest.parse_contract(CONTRACT)
+        self.assertEqual((contract.database, contract.table), ("landfall_sales", "orders"))
+        self.assertEqual(contract.partition, (("region", "identity"), ("placed_at", "day")))
+        self.assertEqual(
+            contract.format_of("landing", "orders/1.csv"),
+            ingest.CsvFormat(delimiter=";", null_value="NULL"),
+        )
+        with self.assertRaisesRegex(ingest.JobError, "Contract.NotFound"):
+            contract.format_of("landing", "orders/2026/1.csv")
+        schema = ingest.iceberg_schema(contract.columns)
+        self.assertEqual(schema.identifier_field_ids, [1])
+        self.assertEqual(
+            [str(field.field_type) for field in schema.fields],
+            ["long", "timestamptz", "string", "decimal(12, 2)", "uuid", "date"],
+        )
+        spec = ingest.partition_spec(contract, schema)
+        self.assertEqual(
+            [(field.name, str(field.transform), field.source_id) for field in spec.fields],
+            [("region", "identity", 3), ("placed_at_day", "day", 2)],
+        )
+
+    def test_types(self) -> None:
+        for item, expected in [
+            ({"physicalType": "NUMERIC ( 10 , 3 )"}, DecimalType(10, 3)),
+            ({"physicalType": "decimal(5)"}, DecimalType(5, 0)),
+            ({"physicalType": "varchar(20)"}, StringType()),
+            ({"physicalType": "timestamp(6) with time zone"}, TimestamptzType()),
+            ({"physicalType": "uuid", "logicalType": "string"}, UUIDType()),
+            ({"physicalType": "oddity", "logicalType": "integer"}, LongType()),
+            ({"logicalType": "integer", "logicalTypeOptions": {"format": "i32"}}, IntegerType()),
+            ({"logicalType": "number"}, DoubleType()),
+            ({"logicalType": "number", "logicalTypeOptions": {"format": "f32"}}, FloatType()),
+            ({"logicalType": "timestamp"}, TimestampType()),
+            (
+                {"logicalType": "timestamp", "logicalTypeOptions": {"timezone": True}},
+                TimestamptzType(),
+            ),
+            ({"logicalType": "date"}, DateType()),
+        ]:
+            self.assertEqual(ingest.column_type(item), expected, item)
+        with self.assertRaises(ValueError):
+            ingest.column_type({"name": "x", "logicalType": "array"})
+
+    def test_a_quality_rule_can_require_a_column(self) -> None:
+        for rule, required in [
+            ("{metric: nullValues, mustBe: 0}", True),
+            ("{type: library, rule: nullCheck, mustBeLessOrEqualTo: 0}", True),
+            ("{metric: nullValues, mustBeLessThan: 5}", False),
+            ("{metric: nullValues, mustBe: 0, severity: warning}", False),
+            ("{type: sql, metric: nullValues, mustBe: 0}", False),
+        ]:
+            text = CONTRACT + f"      - {{name: x, logicalType: date, quality: [{rule}]}}\n"
+            self.assertEqual(ingest.parse_contract(text).columns[-1].required, required, rule)
+
+    def test_a_broken_contract_is_a_named_error(self) -> None:
+        for text in ["a: [", "", "schema: []", "schema: [{name: a, properties: [{name: b}]}]"]:
+            with self.assertRaisesRegex(ingest.JobError, "^Contract.Invalid: "):
+                ingest.parse_contract(text)
+
+    def test_locations(self) -> None:
+        for location, key, claimed in [
+            ("s3://b/orders/", "orders/a.csv", True),
+            ("s3://b/orders/", "order/a.csv", False),
+            ("s3://other/orders/", "orders/a.csv", False),
+            ("s3://b/*/in/*.csv", "eu/in/a.csv", True),
+            ("s3://b/*/in/*.csv", "eu/x/in/a.csv", False),
+            ("s3://b/**/a?.csv", "x/y/a1.csv", True),
+            ("s3://b/**/a?.csv", "a1.csv", True),
+            ("s3://b/x**/a.csv", "x/y/a.csv", True),
+            ("s3://b/x**/a.csv", "xa.csv", False),
+            ("s3://b/a+b (1)*.csv", "a+b (1)é.csv", True),
+        ]:
+            self.assertEqual(ingest.location_matches(location, "b", key), claimed, (location, key))
+
+    def test_transforms(self) -> None:
+        for text, name, suffix in [
+            ("day", "day", "_day"),
+            ("bucket[16]", "bucket[16]", "_bucket"),
+            ("truncate[4]", "truncate[4]", "_trunc"),
+            ("identity", "identity", ""),
+        ]:
+            transform, added = ingest.parse_transform(text)
+            self.assertEqual((str(transform), added), (name, suffix))
+        for text in ["week", "bucket", "day[3]", "bucket[x]", "bucket(4)"]:
+            with self.assertRaises(ValueError):
+                ingest.parse_transform(text)
+
+    def test_promotions_are_those_of_the_spec(self) -> None:
+        self.assertTrue(ingest.is_widening(IntegerType(), LongType()))
+        self.assertTrue(ingest.is_widening(DecimalType(4, 2), DecimalType(6, 2)))
+        self.assertFalse(ingest.is_widening(LongType(), IntegerType()))
+        self.assertFalse(ingest.is_widening(DecimalType(4, 2), DecimalType(6, 3)))
+        self.assertFalse(ingest.is_widening(DateType(), TimestampType()))
+
+
+class RowsTest(unittest.TestCase):
+    def read(self, text: str, csv_format: ingest.CsvFormat | None = None) -> pa.Table:
+        contract = ingest.parse_contract(CONTRACT)
+        schema = ingest.iceberg_schema(contract.columns)
+        with TemporaryDirectory() as directory:
+            path = Path(directory) / "rows.csv"
+            path.write_text(text, encoding="utf-8")
+            names = [column.name for column in contract.columns]
+            csv_format = csv_format or contract.sources[0][1]
+            return ingest.read_csv(str(path), csv_format, schema, names)
+
+    def test_values_take_the_tables_types(self) -> None:
+        device = uuid.UUID("01234567-89ab-cdef-0123-456789abcdef")
+        rows = self.read(
+            "\ufeffregion;id;placed_at;amount;device;due\r\n"
+            f'"a\nb";1;2026-11-21T09:00:00.5+01:00;-12.30;{device};2026-11-30\r\n'
+            '"";2;2026-11-21 08:00:00Z;NULL;;\r\n'
+        )
+        self.assertEqual(
+            rows.column_names, ["id", "placed_at", "region", "amount", "device", "due"]
+        )
+        first, second = rows.to_pylist()
+        self.assertEqual(first["region"], "a\nb")
+        self.assertEqual(
+            first["placed_at"], datetime(2026, 11, 21, 8, 0, 0, 500_000, tzinfo=timezone.utc)
+        )
+        self.assertEqual(first["amount"], Decimal("-12.30"))
+        self.assertEqual(
+            uuid.UUID(bytes=bytes(getattr(first["device"], "bytes", first["device"]))), device
+        )
+        self.assertEqual(first["due"], date(2026, 11, 30))
+        # A quoted empty field is an empty text; an unquoted one, and the null value, are null.
+        self.assertEqual(second["region"], "")
+        self.assertEqual([second[name] for name in ("amount", "device", "due")], [None] * 3)
+
+    def test_columns_that_the_file_lacks_are_null(self) -> None:
+        rows = self.read("id\n7\n")
+        self.assertEqual(rows["id"].to_pylist(), [7])
+        self.assertEqual(rows["due"].to_pylist(), [None])
+
+    def test_without_a_header_fields_are_the_contracts_columns(self) -> None:
+        rows = self.read("7,,eu,1.00,,\n", ingest.CsvFormat(header=False))
+        self.assertEqual(rows["region"].to_pylist(), ["eu"])
+
+    def test_what_does_not_fit_fails_by_name(self) -> None:
+        for text, name in [
+            ("id;region\nx;eu\n", "File.BadRows"),
+            ("id;region\n1;eu;more\n", "File.BadRows"),
+            ("id;region\n;eu\n", "File.BadRows"),
+            ("id;amount\n1;1.234\n", "File.BadRows"),
+            ("id;placed_at\n1;2026-11-21T08:00:00\n", "File.BadRows"),
+            ("id;colour\n1;red\n", "Schema.ColumnUnknown"),
+        ]:
+            with self.assertRaises(ingest.JobError, msg=text) as raised:
+                self.read(text)
+            self.assertEqual(raised.exception.name, name, text)
+
+    def test_faults_repeat_no_value_of_the_file(self) -> None:
+        for text, words in [
+            ("id;region\nsecret;eu\n", "column id has a value that is no long"),
+            ("id;region\n1;secret;more\n", "a record has 3 fields instead of 2"),
+        ]:
+            with self.assertRaisesRegex(ingest.JobError, words) as raised:
+                self.read(text)
+            self.assertNotIn("secret", str(raised.exception))
+            self.assertIsNone(raised.exception.__cause__)
+            self.assertTrue(raised.exception.__suppress_context__)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,222 @@
+"""The rules of the local cloud's programs, and the life and death of its processes."""
+
+import json
+import os
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local import artifacts, asl_lint, build, cloud, demo, glue_runner, processes, stack
+
+
+def test_only_the_local_keys_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "secret")
+    variables = stack.environment("eu-west-1", "http://127.0.0.1:1")
+    assert "AWS_PROFILE" not in variables and "AWS_SESSION_TOKEN" not in variables
+    assert variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert variables["AWS_CONFIG_FILE"] == os.devnull
+    assert "AWS_ENDPOINT_URL" not in stack.environment("eu-west-1")
+
+
+def test_stack_names_stay_inside_the_state_directory() -> None:
+    assert stack.state_dir("two") == stack.ROOT / ".local" / "two"
+    for name in ["", "../x", "A", "1a", "a" * 32]:
+        with pytest.raises(stack.LocalCloudError):
+            stack.state_dir(name)
+
+
+def test_a_busy_port_is_passed_over() -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = busy.getsockname()[1]
+        assert cloud.free_port(taken) != taken
+    assert cloud.free_port(taken) == taken
+
+
+def test_stopping_takes_the_children_and_those_that_ignore_sigterm(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', "
+        "'import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)'])\n"
+        "open('child', 'w').write(str(child.pid))\n"
+        "time.sleep(60)\n"
+    )
+    environment = dict(os.environ)
+    started = processes.start(
+        "stubborn", [sys.executable, "-c", script], environment, tmp_path, tmp_path
+    )
+    quick = processes.start("quick", ["sleep", "60"], environment, tmp_path, tmp_path)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child = int((tmp_path / "child").read_text())
+    assert processes.recorded(tmp_path) == [started, quick]
+    # Give the grandchild the time to ignore SIGTERM.
+    time.sleep(0.3)
+
+    stopped = processes.stop_all(tmp_path, grace_seconds=0.5)
+
+    assert stopped == [started, quick]
+    assert not started.is_alive() and not quick.is_alive()
+    assert not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text()
+    assert processes.recorded(tmp_path) == []
+
+
+def test_a_reused_process_id_is_left_alone(tmp_path: Path) -> None:
+    impostor = processes.Process("impostor", os.getpid(), start_ticks=1)
+    (tmp_path / "processes.json").write_text(
+        json.dumps([{"name": impostor.name, "pid": impostor.pid, "start_ticks": 1}])
+    )
+    assert processes.stop_all(tmp_path) == []
+
+
+def test_parameters_of_samconfig_are_kept_and_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = {"Architecture": "x86_64", "GlueJobType": "pythonshell"}
+    monkeypatch.setattr(build, "_samconfig_parameters", lambda: dict(kept))
+    assert build.overrides({"Architecture": "arm64", "LogLevel": "debug"}) == [
+        "--parameter-overrides",
+        "Architecture=arm64",
+        "GlueJobType=pythonshell",
+        "LogLevel=debug",
+    ]
+
+
+def test_build_output_names_the_step() -> None:
+    assert build._step_in("Building codeuri: /x runtime: y functions: IntakeFunction") == (
+        "IntakeFunction"
+    )
+    assert build._step_in("   Compiling serde v1.0.0") == "serde"
+    assert build._step_in("anything else") is None
+
+
+def test_glue_events_are_those_aws_documents() -> None:
+    run = {"Id": "jr_1", "JobName": "ingest", "JobRunState": "FAILED", "ErrorMessage": "Bad\n"}
+    event = glue_runner.state_change_event(run, "111122223333", "eu-west-1")
+    assert (event["source"], event["detail-type"]) == ("aws.glue", "Glue Job State Change")
+    assert event["detail"] == {
+        "jobName": "ingest",
+        "severity": "ERROR",
+        "state": "FAILED",
+        "jobRunId": "jr_1",
+        "message": "Bad",
+    }
+    done = glue_runner.state_change_event(run | {"JobRunState": "SUCCEEDED"}, "1", "r")
+    assert done["detail"]["message"] == "Job run succeeded"
+    assert done["detail"]["severity"] == "INFO"
+
+
+def test_substitutions_become_json() -> None:
+    filled = asl_lint.substituted('{"F": "${FunctionArn}", "T": ${Seconds}, "S": "a${Part}b"}')
+    assert json.loads(filled) == {
+        "F": "arn:aws:lambda:us-east-1:123456789012:function:FunctionArn",
+        "T": 60,
+        "S": "a60b",
+    }
+
+
+_DEFINITION = """
+{"QueryLanguage": "JSONata", "StartAt": "A", "States": {
+  "A": {"Type": "Pass", "Output": "{% $states.input.x %}", "Next": "B"},
+  "B": {"Type": "Succeed"}}}
+"""
+
+
+def test_the_linter_sees_dangling_states_and_broken_expressions() -> None:
+    assert asl_lint.problems(_DEFINITION) == []
+    assert (
+        "Nowhere" in asl_lint.problems(_DEFINITION.replace('"Next": "B"', '"Next": "Nowhere"'))[0]
+    )
+    broken = asl_lint.problems(_DEFINITION.replace("input.x", "input.(x"))
+    assert broken[0].startswith("/States/A/Output: ")
+
+
+def test_states_are_timed_even_when_entered_twice() -> None:
+    def event(kind: str, name: str, second: float) -> dict[str, object]:
+        return {"timestamp": second, f"state{kind}EventDetails": {"name": name}}
+
+    history = [
+        {"timestamp": 0.0, "type": "ExecutionStarted"},
+        event("Entered", "Check", 1.0),
+        event("Exited", "Check", 3.5),
+        event("Entered", "Check", 4.0),
+        event("Exited", "Check", 5.0),
+        event("Entered", "Fail", 6.0),
+    ]
+    assert demo.visits(history) == [
+        demo.Visit("Check", 1.0, 3.5),
+        demo.Visit("Check", 4.0, 5.0),
+        demo.Visit("Fail", 6.0, None),
+    ]
+
+
+def test_the_ledger_is_counted() -> None:
+    items = [
+        {"state": "committed", "deliveries": "2", "batchId": "a"},
+        {"state": "committed", "deliveries": "1", "batchId": "b"},
+        {"state": "quarantined", "batchId": "c"},
+        {"state": "failed", "deliveries": "1"},
+        {"state": "claimed", "deliveries": "1"},
+    ]
+    counts = demo.count(items, {"b"})
+    # What is neither loaded nor refused when everything has ended has failed.
+    assert counts == demo.Counts(committed=2, duplicate=1, quarantined=1, review=1, failed=2)
+    assert counts.line() == ("demo: 2 committed, 1 duplicate, 1 quarantined, 1 review, 2 failed")
+
+
+def test_an_alert_gives_its_command() -> None:
+    document = {
+        "content": {"title": "t", "description": "x\n\nApprove:\n```\naws a 'b'\n```\n\nlink"},
+        "metadata": {"threadId": "b-1"},
+    }
+    attributes = {"kind": {"Type": "String", "Value": "review"}}
+    alert = demo.Alert.read(
+        json.dumps(
+            {"Message": json.dumps(document), "Subject": "s", "MessageAttributes": attributes}
+        )
+    )
+    assert (alert.kind, alert.batch_id) == ("review", "b-1")
+    assert alert.command("Approve") == "aws a 'b'"
+    with pytest.raises(stack.LocalCloudError):
+        alert.command("Refuse")
+
+
+def test_glibc_versions_compare_as_numbers() -> None:
+    assert artifacts.highest_glibc({"GLIBC_2.9", "GLIBC_2.34", "GCC_4.2", "GLIBC_2.3.4"}) == (2, 34)
+    assert artifacts.highest_glibc({"GCC_3.0"}) == ()
+    with pytest.raises(artifacts.NotAnElfFile):
+        artifacts.needed_versions(b"#!/bin/sh\n")
+
+
+def test_needed_versions_of_a_small_elf_file() -> None:
+    strings = b"\0libc.so.6\0GLIBC_2.17\0GLIBC_2.34\0"
+    need = struct.pack("<HHIII", 1, 2, 1, 16, 0)
+    need += struct.pack("<IHHII", 0, 0, 2, 11, 16)
+    need += struct.pack("<IHHII", 0, 0, 3, 22, 0)
+    header_size = 64
+    strings_at, need_at = header_size, header_size + len(strings)
+    sections_at = need_at + len(need)
+
+    def section(kind: int, link: int, offset: int, size: int) -> bytes:
+        return struct.pack("<IIQQQQIIQQ", 0, kind, 0, 0, offset, size, link, 0, 1, 0)
+
+    header = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
+    header += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, sections_at, 0, 64, 0, 0, 64, 2, 0)
+    elf = header + strings + need
+    elf += section(3, 0, strings_at, len(strings))
+    elf += section(0x6FFFFFFE, 0, need_at, len(need))
+    assert artifacts.needed_versions(elf) == {"GLIBC_2.17", "GLIBC_2.34"}
+
+
+def test_limits_of_artifacts() -> None:
+    fine = artifacts.Artifact("IntakeFunction", (2, 34), 6_000_000)
+    assert fine.problems() == []
+    assert artifacts.Artifact("IcebergAppendFunction", (2, 30), 12_000_000).problems() == []
+    assert len(artifacts.Artifact("IntakeFunction", (2, 35), 6_000_001).problems()) == 2
