@@ -19,7 +19,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -62,7 +63,6 @@ def up(
     architecture = host_architecture()
     if not ready_built:
         build.build(architecture)
-        build.build_stand_ins()
 
     stack = _running(name, region)
     if stack is None:
@@ -88,7 +88,8 @@ def up(
 def down(name: str = DEFAULT_NAME, *, keep_logs: bool = False) -> int:
     """Stops every process of the stack and forgets its state; returns how many it stopped."""
     directory = state_dir(name)
-    stopped = processes.stop_all(directory)
+    with _uninterrupted():
+        stopped = processes.stop_all(directory)
     if keep_logs:
         shutil.rmtree(directory / "tmp", ignore_errors=True)
     else:
@@ -185,7 +186,7 @@ def _start_snowflake(stack: Stack) -> None:
     """Starts the Snowflake stand-in, and stores the key pair that the function signs with."""
     port = free_port(0)
     log = stack.directory / "snowflake-requests.jsonl"
-    program = ROOT / "target" / "debug" / "snowflake-stand-in"
+    program = ROOT / "target" / "lambda" / "snowflake-stand-in" / "bootstrap"
     with console.Phase(f"start the Snowflake stand-in at http://{_HOST}:{port}"):
         made = subprocess.run(
             [str(VENV / "cloud" / "bin" / "python"), "-c", _MAKE_KEY_PAIR],
@@ -379,6 +380,18 @@ def _describe(stack: Stack) -> None:
     suffix = "" if stack.name == DEFAULT_NAME else f" STACK={stack.name}"
     console.say()
     console.say(f"  Stop it: make down{suffix}")
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C must not leave half of the processes behind."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
 
 
 def exit_on_sigterm() -> None:

@@ -58,13 +58,24 @@ _DELIVERIES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Visit:
-    """One state an execution went through. Times are Unix seconds."""
+    """One state an execution went through. Times are Unix seconds.
+
+    `errors` are the names of the attempts that failed; the state was left all the same when
+    another attempt went well or a catcher took over.
+    """
 
     state: str
     entered: float
-    exited: float | None
+    exited: float | None = None
+    errors: list[str] = field(default_factory=list)
+
+    def outcome(self) -> str:
+        """What came of it, in a word or two."""
+        if self.errors:
+            return f"{len(self.errors)} failed: {self.errors[-1]}"
+        return "" if self.exited is None else "done"
 
 
 def visits(history: list[dict[str, Any]]) -> list[Visit]:
@@ -73,14 +84,23 @@ def visits(history: list[dict[str, Any]]) -> list[Visit]:
     for event in history:
         moment = _seconds(event["timestamp"])
         if details := event.get("stateEnteredEventDetails"):
-            found.append(Visit(details["name"], moment, None))
+            found.append(Visit(details["name"], moment))
         elif details := event.get("stateExitedEventDetails"):
-            for index in range(len(found) - 1, -1, -1):
-                visit = found[index]
+            for visit in reversed(found):
                 if visit.state == details["name"] and visit.exited is None:
-                    found[index] = Visit(visit.state, visit.entered, moment)
+                    visit.exited = moment
                     break
+        elif found and (error := _error_of(event)):
+            found[-1].errors.append(error)
     return found
+
+
+def _error_of(event: dict[str, Any]) -> str | None:
+    """The error name of a failed or timed-out attempt."""
+    for name, details in event.items():
+        if name.endswith(("FailedEventDetails", "TimedOutEventDetails")):
+            return str(details.get("error") or "States.TaskFailed")
+    return None
 
 
 def _seconds(moment: datetime | float) -> float:
@@ -369,19 +389,19 @@ def _approve(stack: Stack, review: Alert) -> None:
 
 
 def _shortened(command: str) -> str:
-    """The command with its long words cut, to be looked at."""
-    return re.sub(r"[^\s']{60,}", lambda match: match[0][:24] + "..." + match[0][-8:], command)
+    """The command with its task token cut, to be looked at."""
+    return re.sub(r"(--task-token '?[^\s']{16})[^\s']{32,}", r"\1...", command)
 
 
 _OUTCOME_COLOUR = {"committed": console.good, "failed": console.bad}
 
 
 def _tell(observer: Observer, key: str, arn: str) -> None:
-    rows = [["state", "duration"]]
+    rows = [["state", "duration", "outcome"]]
     seen = observer.visits(arn)
     for visit in seen:
         took = "" if visit.exited is None else console.duration(visit.exited - visit.entered)
-        rows.append([visit.state, took])
+        rows.append([visit.state, took, visit.outcome()])
     console.table(rows, indent=4, right=(1,))
     entry = observer.entry(key) or {"state": "unknown"}
     paint = _OUTCOME_COLOUR.get(entry["state"], console.warn)
@@ -515,7 +535,6 @@ def run(region: str) -> int:
     begun = time.monotonic()
     console.heading("Build the deployment artifacts (minutes the first time, seconds after)")
     build.build(host_architecture())
-    build.build_stand_ins()
     took("build", begun)
     try:
         started = time.monotonic()

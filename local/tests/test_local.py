@@ -147,14 +147,18 @@ def test_states_are_timed_even_when_entered_twice() -> None:
         event("Entered", "Check", 1.0),
         event("Exited", "Check", 3.5),
         event("Entered", "Check", 4.0),
+        {"timestamp": 4.5, "taskFailedEventDetails": {"error": "Object.Unreadable"}},
         event("Exited", "Check", 5.0),
         event("Entered", "Fail", 6.0),
     ]
-    assert demo.visits(history) == [
+    found = demo.visits(history)
+    assert found == [
         demo.Visit("Check", 1.0, 3.5),
-        demo.Visit("Check", 4.0, 5.0),
+        demo.Visit("Check", 4.0, 5.0, ["Object.Unreadable"]),
         demo.Visit("Fail", 6.0, None),
     ]
+    outcomes = [visit.outcome() for visit in found]
+    assert outcomes == ["done", "1 failed: Object.Unreadable", ""]
 
 
 def test_the_ledger_is_counted() -> None:

@@ -8,8 +8,9 @@ use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_tracing();
-    let config = Config::of(&Environment::of_process())?;
-    let sdk = sdk_config().await;
+    let environment = Environment::of_process();
+    let config = Config::of(&environment)?;
+    let sdk = sdk_config(&environment)?;
     let sfn = aws_sdk_sfn::Client::new(&sdk);
     let glue = aws_sdk_glue::Client::new(&sdk);
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);

@@ -14,8 +14,10 @@ mod settle;
 
 use std::time::SystemTime;
 
-use landfall_contract::Contract;
-use landfall_lake::{ColumnToAdd, Commit, CommitOutcome, Lake, LoadedTable, Marker, WrittenFiles};
+use landfall_lake::{
+    ColumnToAdd, Commit, CommitOutcome, Lake, LakeError, LoadedTable, Marker, WrittenFiles,
+    table_of,
+};
 use landfall_ledger::{ExecutionOwners, Ledger, Owner};
 use landfall_messages::{
     AppendOutput, AppendTask, Batch, ColumnAddition, ObjectVersion, TableIdentity,
@@ -96,7 +98,7 @@ async fn append(
 ) -> Result<AppendOutput, Error> {
     let BatchToLoad { batch, objects, owner } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
-    let table = destination(&contract, &deps.default_database);
+    let table = table_of(&contract, &deps.default_database);
 
     let claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
     let mut duplicates = claims.duplicates;
@@ -195,7 +197,7 @@ async fn commit(
     loaded: &LoadedTable,
     attempt: &Written,
     marker: &Marker,
-) -> Result<CommitOutcome, landfall_lake::LakeError> {
+) -> Result<CommitOutcome, LakeError> {
     deps.lake.commit_append(loaded, attempt.files.files.clone(), marker).await
 }
 
@@ -203,24 +205,29 @@ async fn commit(
 async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Error> {
     let BatchToLoad { batch, objects, owner } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
-    let table = destination(&contract, &deps.default_database);
-    let commit = deps.lake.find_commit(&table, &batch.id).await?;
-    let (loaded, duplicates): (Vec<_>, Vec<_>) = objects
+    let table = table_of(&contract, &deps.default_database);
+    let missing = || LakeError::SnapshotNotFound {
+        table: format!("{}.{}", table.database, table.table),
+        batch_id: batch.id.clone(),
+    };
+    let loaded = deps.lake.load(&table).await?.ok_or_else(missing)?;
+    let commit = loaded.find_commit(&batch.id);
+    let (ours, others): (Vec<_>, Vec<_>) = objects
         .into_iter()
         .partition(|object| commit.as_ref().is_some_and(|commit| commit.rows_of(object).is_some()));
+    // The job leaves out what a batch that it took objects over from had committed after all.
+    let previous_owners = deps.ledger.previous_owners(&others).await?;
+    settle::found_under_previous_owners(&deps.ledger, &owner, &others, &previous_owners, &loaded)
+        .await?;
     match commit {
         Some(commit) => {
-            settle::committed(&deps.ledger, &owner, &loaded, &commit, &[]).await?;
-            Ok(committed(table, &commit, duplicates, Vec::new()))
+            settle::committed(&deps.ledger, &owner, &ours, &commit, &[]).await?;
+            Ok(committed(table, &commit, others, Vec::new()))
         }
-        None if settle::all_with_others(&deps.ledger, &owner, &duplicates).await? => {
-            Ok(nothing_new(table, duplicates, Vec::new()))
+        None if settle::all_with_others(&deps.ledger, &owner, &others).await? => {
+            Ok(nothing_new(table, others, Vec::new()))
         }
-        None => Err(landfall_lake::LakeError::SnapshotNotFound {
-            table: format!("{}.{}", table.database, table.table),
-            batch_id: batch.id,
-        }
-        .into()),
+        None => Err(missing().into()),
     }
 }
 
@@ -230,17 +237,6 @@ async fn discard(written: Option<Written>, may_be_committed: bool) {
         && !may_be_committed
     {
         written.files.remove().await;
-    }
-}
-
-fn destination(contract: &Contract, default_database: &str) -> TableIdentity {
-    TableIdentity {
-        database: contract
-            .destination
-            .database
-            .clone()
-            .unwrap_or_else(|| default_database.to_owned()),
-        table: contract.destination.table.clone(),
     }
 }
 

@@ -9,8 +9,9 @@ use landfall_runtime::{Environment, init_tracing, sdk_config, serve_until};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_tracing();
-    let config = Config::of(&Environment::of_process())?;
-    let sdk = sdk_config().await;
+    let environment = Environment::of_process();
+    let config = Config::of(&environment)?;
+    let sdk = sdk_config(&environment)?;
     let s3 = aws_sdk_s3::Client::new(&sdk);
     let glue = aws_sdk_glue::Client::new(&sdk);
     let deps = Deps {
@@ -25,5 +26,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         },
         default_database: config.glue_database,
     };
-    serve_until(async |task, deadline| handle(&deps, task, deadline).await).await
+    serve_until(async |task, deadline| Box::pin(handle(&deps, task, deadline)).await).await
 }

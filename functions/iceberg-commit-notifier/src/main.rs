@@ -7,8 +7,9 @@ use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_tracing();
-    let config = Config::of(&Environment::of_process())?;
-    let sdk = sdk_config().await;
+    let environment = Environment::of_process();
+    let config = Config::of(&environment)?;
+    let sdk = sdk_config(&environment)?;
     let deps = Deps {
         lake: Lake::new(
             aws_sdk_glue::Client::new(&sdk),

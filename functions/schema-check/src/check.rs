@@ -2,9 +2,8 @@
 
 use landfall_check::{Facts, TableSchema, choose_engine};
 use landfall_contract::Contract;
-use landfall_messages::{
-    Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, TableIdentity, Verdict,
-};
+use landfall_lake::table_of;
+use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
 use landfall_objects::load_contract;
 
 use crate::Deps;
@@ -24,7 +23,7 @@ pub(crate) struct Against<'a> {
 /// Checks every object against contract and table, and says who loads what passed.
 pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Error> {
     let contract = load_contract(&deps.s3, &batch.contract).await?;
-    let table = deps.lake.table_schema(&table_identity(deps, &contract)).await?;
+    let table = deps.lake.table_schema(&table_of(&contract, &deps.config.glue_database)).await?;
     let against = Against { deps, batch, contract: &contract, table: table.as_ref() };
     let mut checked = Vec::with_capacity(batch.objects.len());
     let mut additions = Additions::default();
@@ -46,15 +45,6 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
         "batch checked"
     );
     Ok(output)
-}
-
-/// The contract's table; its database is the deployment's where the contract names none.
-fn table_identity(deps: &Deps, contract: &Contract) -> TableIdentity {
-    let destination = &contract.destination;
-    TableIdentity {
-        database: destination.database.clone().unwrap_or_else(|| deps.config.glue_database.clone()),
-        table: destination.table.clone(),
-    }
 }
 
 fn answer(

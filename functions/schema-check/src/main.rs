@@ -9,8 +9,9 @@ use schema_check::{Config, Deps, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_tracing();
-    let config = Config::from_environment(&Environment::of_process())?;
-    let sdk = sdk_config().await;
+    let environment = Environment::of_process();
+    let config = Config::from_environment(&environment)?;
+    let sdk = sdk_config(&environment)?;
     let s3 = aws_sdk_s3::Client::new(&sdk);
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
     let warehouse = format!("s3://{}", config.warehouse_bucket);

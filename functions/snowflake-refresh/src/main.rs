@@ -6,8 +6,9 @@ use snowflake_refresh::{Config, Deps, SecretStore, SqlApi, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_tracing();
-    let config = Config::from_environment(&Environment::of_process())?;
-    let sdk = sdk_config().await;
+    let environment = Environment::of_process();
+    let config = Config::from_environment(&environment)?;
+    let sdk = sdk_config(&environment)?;
     let deps = &Deps {
         s3: aws_sdk_s3::Client::new(&sdk),
         secrets: SecretStore::new(

@@ -6,8 +6,9 @@ use sns_alerter::{Config, Deps, handle};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     init_tracing();
-    let config = Config::from_environment(&Environment::of_process())?;
-    let sns = aws_sdk_sns::Client::new(&sdk_config().await);
+    let environment = Environment::of_process();
+    let config = Config::from_environment(&environment)?;
+    let sns = aws_sdk_sns::Client::new(&sdk_config(&environment)?);
     let deps = &Deps { config, sns };
-    serve(async |request| handle(deps, request).await).await
+    serve(async |request| Box::pin(handle(deps, request)).await).await
 }

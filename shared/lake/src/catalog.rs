@@ -36,6 +36,15 @@ pub struct LoadedTable {
     pub(crate) glue_table: aws_sdk_glue::types::Table,
 }
 
+/// The contract's table; its database is the deployment's where the contract names none.
+pub fn table_of(contract: &Contract, default_database: &str) -> TableIdentity {
+    let destination = &contract.destination;
+    TableIdentity {
+        database: destination.database.clone().unwrap_or_else(|| default_database.to_owned()),
+        table: destination.table.clone(),
+    }
+}
+
 impl LoadedTable {
     /// The table's metadata.
     pub fn metadata(&self) -> &TableMetadata {

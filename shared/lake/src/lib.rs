@@ -14,7 +14,7 @@ mod marker;
 mod schema;
 mod storage;
 
-pub use catalog::{Lake, LoadedTable};
+pub use catalog::{Lake, LoadedTable, table_of};
 pub use commit::{Commit, CommitOutcome};
 pub use data_files::{DataFileWriter, WrittenFiles};
 pub use error::LakeError;

@@ -76,6 +76,23 @@ impl Ledger {
         Ok(true)
     }
 
+    /// By object id, the batches that owned each object before its owner of now.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn previous_owners(
+        &self,
+        objects: &[ObjectVersion],
+    ) -> Result<HashMap<String, Vec<String>>, LedgerError> {
+        let mut owners = HashMap::new();
+        for object in objects {
+            if let Some(entry) = self.find(&object.ledger_key()).await? {
+                owners.insert(object.id(), entry.previous_batch_ids);
+            }
+        }
+        Ok(owners)
+    }
+
     async fn claim_one(
         &self,
         owners: &impl OwnerStatus,

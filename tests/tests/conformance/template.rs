@@ -8,7 +8,9 @@ use crate::cloudformation::{Template, list, read, target, targets, text};
 use crate::functions;
 
 /// Statements that may say `"Resource": "*"`, each with the only actions it may have.
-const ON_EVERYTHING: [(&str, &[&str]); 2] = [
+const ON_EVERYTHING: [(&str, &[&str]); 3] = [
+    // The task token says which task; the actions know no resources.
+    ("ResumeExecutions", &["states:SendTaskFailure", "states:SendTaskSuccess"]),
     // X-Ray's write actions know no resources.
     (
         "WriteTraces",
