@@ -12,6 +12,7 @@ mod load;
 mod rows;
 mod settle;
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use landfall_lake::{
@@ -56,12 +57,12 @@ pub async fn handle(
     deadline: SystemTime,
 ) -> Result<AppendOutput, Error> {
     match task {
-        AppendTask::Append { batch, load, additions, execution_arn } => {
-            let batch = BatchToLoad::of(batch, &load, execution_arn)?;
+        AppendTask::Append { batch, load, additions, execution_arn, bad_rows } => {
+            let batch = BatchToLoad::of(batch, &load, execution_arn, &bad_rows)?;
             append(deps, batch, &columns_to_add(&additions)?, Backoff::until(deadline)).await
         }
         AppendTask::Settle { batch, load, execution_arn } => {
-            settle_only(deps, BatchToLoad::of(batch, &load, execution_arn)?).await
+            settle_only(deps, BatchToLoad::of(batch, &load, execution_arn, &[])?).await
         }
     }
 }
@@ -71,16 +72,25 @@ struct BatchToLoad {
     batch: Batch,
     objects: Vec<ObjectVersion>,
     owner: Owner,
+    /// By object id, the bad rows that the check found.
+    bad_rows: HashMap<String, u64>,
 }
 
 impl BatchToLoad {
-    fn of(batch: Batch, load: &[usize], execution_arn: String) -> Result<Self, Error> {
+    fn of(
+        batch: Batch,
+        load: &[usize],
+        execution_arn: String,
+        bad_rows: &[u64],
+    ) -> Result<Self, Error> {
         let objects = load
             .iter()
             .map(|index| batch.objects.get(*index).cloned().ok_or(Error::NoSuchObject(*index)))
             .collect::<Result<Vec<_>, _>>()?;
+        let bad_rows =
+            batch.objects.iter().map(ObjectVersion::id).zip(bad_rows.iter().copied()).collect();
         let owner = Owner { batch_id: batch.id.clone(), execution_arn };
-        Ok(Self { batch, objects, owner })
+        Ok(Self { batch, objects, owner, bad_rows })
     }
 }
 
@@ -96,42 +106,32 @@ async fn append(
     additions: &[ColumnToAdd],
     mut backoff: Backoff,
 ) -> Result<AppendOutput, Error> {
-    let BatchToLoad { batch, objects, owner } = load;
+    let BatchToLoad { batch, objects, owner, bad_rows } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
     let table = table_of(&contract, &deps.default_database);
 
     let claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
-    let mut duplicates = claims.duplicates;
     let mut ours = claims.ours;
-    let mut evolved = Vec::new();
+    let mut output = nothing_new(table.clone(), claims.duplicates);
     let mut written: Option<Written> = None;
     // Once the outcome of a commit is unknown, its files may be the table's: they stay.
     let mut may_be_committed = false;
 
-    loop {
-        if ours.is_empty() {
-            discard(written, may_be_committed).await;
-            return Ok(nothing_new(table, duplicates, evolved));
-        }
+    while !ours.is_empty() {
         let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
-        if let Some(commit) = loaded.find_commit(&batch.id) {
-            discard(written, may_be_committed).await;
-            settle::committed(&deps.ledger, &owner, &ours, &commit, &[]).await?;
-            return Ok(committed(table, &commit, duplicates, evolved));
-        }
-        let taken = settle::found_under_previous_owners(
-            &deps.ledger,
-            &owner,
-            &ours,
-            &claims.previous_owners,
-            &loaded,
-        )
-        .await?;
-        if !taken.is_empty() {
-            // Their rows are in the files that were written: write again without them.
+        let found =
+            settle::found(&deps.ledger, &owner, &ours, &claims.previous_owners, &loaded).await?;
+        if !found.is_empty() {
+            // Their rows are in the table, and in the files that were written: write again
+            // without them, if anything is left.
             discard(written.take(), may_be_committed).await;
-            ours.retain(|object| !taken.contains(object));
-            duplicates.extend(taken);
+            ours.retain(|object| !found.iter().any(|found| found.object == *object));
+            for found in found {
+                match found.under_this_batch {
+                    true => output = committed(output, &found.commit),
+                    false => output.duplicates.push(found.object),
+                }
+            }
             continue;
         }
 
@@ -140,7 +140,7 @@ async fn append(
             CommitOutcome::NothingToDo => {}
             CommitOutcome::Committed(_) => {
                 tracing::info!(table = table.table, ?changes, "schema evolved");
-                evolved.extend(changes);
+                output.evolved.extend(changes);
                 continue;
             }
             CommitOutcome::Conflict | CommitOutcome::Unknown(_) => {
@@ -154,7 +154,7 @@ async fn append(
         }
         let attempt = match written.take() {
             Some(written) => written,
-            None => load::write(deps, &loaded, &contract, &batch, &ours).await?,
+            None => load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows).await?,
         };
         if !deps.ledger.holds(&ours, &owner).await? {
             discard(Some(attempt), may_be_committed).await;
@@ -168,7 +168,7 @@ async fn append(
         match commit(deps, &loaded, &attempt, &marker).await {
             Ok(CommitOutcome::Committed(Some(commit))) => {
                 settle::committed(&deps.ledger, &owner, &ours, &commit, &attempt.objects).await?;
-                return Ok(committed(table, &commit, duplicates, evolved));
+                return Ok(committed(output, &commit));
             }
             Ok(CommitOutcome::Unknown(error)) => {
                 tracing::warn!(table = table.table, %error, "outcome of the commit is unknown");
@@ -190,6 +190,7 @@ async fn append(
             }
         }
     }
+    Ok(output)
 }
 
 async fn commit(
@@ -203,7 +204,7 @@ async fn commit(
 
 /// Settles the ledger from the snapshot that the Glue job committed.
 async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Error> {
-    let BatchToLoad { batch, objects, owner } = load;
+    let BatchToLoad { batch, objects, owner, .. } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
     let table = table_of(&contract, &deps.default_database);
     let missing = || LakeError::SnapshotNotFound {
@@ -211,24 +212,24 @@ async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Err
         batch_id: batch.id.clone(),
     };
     let loaded = deps.lake.load(&table).await?.ok_or_else(missing)?;
-    let commit = loaded.find_commit(&batch.id);
-    let (ours, others): (Vec<_>, Vec<_>) = objects
-        .into_iter()
-        .partition(|object| commit.as_ref().is_some_and(|commit| commit.rows_of(object).is_some()));
     // The job leaves out what a batch that it took objects over from had committed after all.
-    let previous_owners = deps.ledger.previous_owners(&others).await?;
-    settle::found_under_previous_owners(&deps.ledger, &owner, &others, &previous_owners, &loaded)
-        .await?;
-    match commit {
-        Some(commit) => {
-            settle::committed(&deps.ledger, &owner, &ours, &commit, &[]).await?;
-            Ok(committed(table, &commit, others, Vec::new()))
+    let previous_owners = deps.ledger.previous_owners(&objects).await?;
+    let found = settle::found(&deps.ledger, &owner, &objects, &previous_owners, &loaded).await?;
+    let mut output = nothing_new(table.clone(), Vec::new());
+    let mut left = objects;
+    left.retain(|object| !found.iter().any(|found| found.object == *object));
+    for found in found {
+        match found.under_this_batch {
+            true => output = committed(output, &found.commit),
+            false => output.duplicates.push(found.object),
         }
-        None if settle::all_with_others(&deps.ledger, &owner, &others).await? => {
-            Ok(nothing_new(table, others, Vec::new()))
-        }
-        None => Err(missing().into()),
     }
+    // What is in no snapshot must be another batch's to load.
+    if !settle::all_with_others(&deps.ledger, &owner, &left).await? {
+        return Err(missing().into());
+    }
+    output.duplicates.extend(left);
+    Ok(output)
 }
 
 /// Removes the files of an attempt that cannot have been committed.
@@ -251,28 +252,18 @@ fn columns_to_add(additions: &[ColumnAddition]) -> Result<Vec<ColumnToAdd>, Erro
         .collect()
 }
 
-fn committed(
-    table: TableIdentity,
-    commit: &Commit,
-    duplicates: Vec<ObjectVersion>,
-    evolved: Vec<String>,
-) -> AppendOutput {
+/// The answer, with what this commit added.
+fn committed(output: AppendOutput, commit: &Commit) -> AppendOutput {
     AppendOutput {
-        table,
         committed: true,
         snapshot_id: Some(commit.snapshot_id.to_string()),
         rows: commit.summary_number("added-records").unwrap_or(0),
         files: commit.summary_number("added-data-files").unwrap_or(0),
-        duplicates,
-        evolved,
+        ..output
     }
 }
 
-fn nothing_new(
-    table: TableIdentity,
-    duplicates: Vec<ObjectVersion>,
-    evolved: Vec<String>,
-) -> AppendOutput {
+fn nothing_new(table: TableIdentity, duplicates: Vec<ObjectVersion>) -> AppendOutput {
     AppendOutput {
         table,
         committed: false,
@@ -280,6 +271,6 @@ fn nothing_new(
         rows: 0,
         files: 0,
         duplicates,
-        evolved,
+        evolved: Vec::new(),
     }
 }

@@ -1,5 +1,6 @@
 //! Landing objects as data files.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 
 use landfall_check::{FileCheck, Options, OutputColumn, RowSink, TableSchema, TableType, Value};
@@ -35,11 +36,14 @@ pub(crate) async fn write(
     contract: &Contract,
     batch: &Batch,
     ours: &[ObjectVersion],
+    bad_rows: &HashMap<String, u64>,
 ) -> Result<Written, Error> {
     let mut writer = DataFileWriter::new(&deps.lake, loaded, &batch.id)?;
     let mut objects = Vec::with_capacity(ours.len());
     for object in ours {
-        match write_object(deps, &mut writer, &loaded.table_schema(), contract, object).await {
+        match write_object(deps, &mut writer, &loaded.table_schema(), contract, object, bad_rows)
+            .await
+        {
             Ok(rows) => objects.push(rows),
             Err(error) => {
                 writer.abandon().await;
@@ -57,6 +61,7 @@ async fn write_object(
     table: &TableSchema,
     contract: &Contract,
     object: &ObjectVersion,
+    bad_rows: &HashMap<String, u64>,
 ) -> Result<ObjectRows, Error> {
     let not_as_checked = |reason: String| Error::NotAsChecked { path: object.path(), reason };
     let source = contract
@@ -88,6 +93,15 @@ async fn write_object(
     rows.write(writer, object).await?;
     if report.bad_rows > 0 && contract.policy.on_bad_rows == OnBadRows::Reject {
         return Err(not_as_checked(format!("it has {} bad rows", report.bad_rows)));
+    }
+    if let Some(expected) = bad_rows.get(&object.id())
+        && *expected != report.bad_rows
+    {
+        return Err(not_as_checked(format!(
+            "the check found {expected} bad rows and the load {}, so the table has changed \
+             since",
+            report.bad_rows
+        )));
     }
     Ok(ObjectRows {
         object: object.clone(),

@@ -8,8 +8,15 @@ use landfall_messages::ObjectVersion;
 
 use crate::load::ObjectRows;
 
-/// Settles our objects as committed. `counted` has what this invocation counted; what it did
-/// not, because an earlier attempt committed, the snapshot's marker says.
+/// An object whose rows turned out to be in the table.
+pub(crate) struct Found {
+    pub(crate) object: ObjectVersion,
+    pub(crate) commit: Commit,
+    /// Whether this batch committed it, or one that it was taken over from.
+    pub(crate) under_this_batch: bool,
+}
+
+/// Settles our objects as committed by the commit that just succeeded.
 pub(crate) async fn committed(
     ledger: &Ledger,
     owner: &Owner,
@@ -18,39 +25,43 @@ pub(crate) async fn committed(
     counted: &[ObjectRows],
 ) -> Result<(), LedgerError> {
     for object in ours {
-        let Some(rows) = commit.rows_of(object) else { continue };
-        let rejected_rows =
-            counted.iter().find(|o| o.object == *object).map_or(0, |o| o.rejected_rows);
+        let rejected_rows = counted.iter().find(|o| o.object == *object).map(|o| o.rejected_rows);
+        let rows = commit.rows_of(object).unwrap_or(0);
         let settlement = settlement(&owner.batch_id, commit, rows, rejected_rows);
         ledger.settle(&object.ledger_key(), &owner.batch_id, &settlement).await?;
     }
     Ok(())
 }
 
-/// Of our objects, those that a batch we took them over from has committed after all; they
-/// are settled in its name.
-pub(crate) async fn found_under_previous_owners(
+/// Of our objects, those whose rows are in the table: committed by an earlier attempt of this
+/// batch, or by a batch that they were taken over from. Each is settled in the name of the
+/// batch that did. The marker lists objects, so one that a commit left out is not taken for
+/// one that it holds.
+pub(crate) async fn found(
     ledger: &Ledger,
     owner: &Owner,
     ours: &[ObjectVersion],
     previous_owners: &HashMap<String, Vec<String>>,
     loaded: &LoadedTable,
-) -> Result<Vec<ObjectVersion>, LedgerError> {
-    let mut found = Vec::new();
+) -> Result<Vec<Found>, LedgerError> {
+    let mut all = Vec::new();
     for object in ours {
-        let batches = previous_owners.get(&object.id()).map(Vec::as_slice).unwrap_or_default();
-        let commit = batches.iter().find_map(|batch_id| {
-            let commit = loaded.find_commit(batch_id)?;
-            let rows = commit.rows_of(object)?;
-            Some((batch_id, commit, rows))
+        let previous = previous_owners.get(&object.id()).map(Vec::as_slice).unwrap_or_default();
+        let found = std::iter::once(&owner.batch_id).chain(previous).find_map(|batch_id| {
+            loaded.find_object(batch_id, object).map(|commit| (batch_id, commit))
         });
-        if let Some((batch_id, commit, rows)) = commit {
-            let settlement = settlement(batch_id, &commit, rows, 0);
+        if let Some((batch_id, commit)) = found {
+            let rows = commit.rows_of(object).unwrap_or(0);
+            let settlement = settlement(batch_id, &commit, rows, None);
             ledger.settle(&object.ledger_key(), &owner.batch_id, &settlement).await?;
-            found.push(object.clone());
+            all.push(Found {
+                object: object.clone(),
+                under_this_batch: *batch_id == owner.batch_id,
+                commit,
+            });
         }
     }
-    Ok(found)
+    Ok(all)
 }
 
 /// Whether every object belongs to another batch by now.
@@ -69,7 +80,12 @@ pub(crate) async fn all_with_others(
     Ok(true)
 }
 
-fn settlement(batch_id: &str, commit: &Commit, rows: u64, rejected_rows: u64) -> Settlement {
+fn settlement(
+    batch_id: &str,
+    commit: &Commit,
+    rows: u64,
+    rejected_rows: Option<u64>,
+) -> Settlement {
     Settlement {
         batch_id: batch_id.to_owned(),
         state: State::Committed,

@@ -2,6 +2,7 @@
 
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
+use landfall_ledger::{Settlement, State};
 use landfall_messages::{ExecutionInput, ObjectVersion, object_ids_digest};
 
 use crate::Deps;
@@ -71,7 +72,19 @@ async fn look_at_existing(deps: &Deps, input: &ExecutionInput) -> Result<(), Err
             );
         }
         status => {
-            // Starting it anew is the operator's decision; the failure was alerted.
+            // An execution that was aborted or timed out as a whole never came to its own
+            // failure path. Starting it anew is the operator's decision.
+            for object in &input.batch.objects {
+                let settlement = Settlement {
+                    batch_id: name.clone(),
+                    state: State::Failed,
+                    reason: Some(format!("Execution.{}: its execution ended so", status.as_str())),
+                    rows: 0,
+                    rejected_rows: None,
+                    snapshot_id: None,
+                };
+                deps.ledger.settle(&object.ledger_key(), name, &settlement).await?;
+            }
             tracing::warn!(
                 execution = name,
                 status = status.as_str(),

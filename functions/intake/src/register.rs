@@ -114,6 +114,7 @@ mod tests {
             rows: 0,
             rejected_rows: 0,
             deliveries: 2,
+            updated_at: String::new(),
         }
     }
 

@@ -107,7 +107,7 @@ async fn quarantine_object(
         state: if copied { State::Quarantined } else { State::Rejected },
         reason: Some(format!("{reason}: {words}")),
         rows: 0,
-        rejected_rows: check.bad_rows,
+        rejected_rows: Some(check.bad_rows),
         snapshot_id: None,
     };
     let settled = deps.ledger.settle(&object.ledger_key(), &batch.id, &settlement).await?;
@@ -139,5 +139,5 @@ async fn settled_before(
     Ok(entry
         .filter(|entry| entry.batch_id.as_deref() == Some(batch.id.as_str()))
         .map(|entry| entry.state)
-        .filter(|state| matches!(state, State::Quarantined | State::Rejected)))
+        .filter(|state| matches!(state, State::Quarantined | State::Rejected | State::Committed)))
 }

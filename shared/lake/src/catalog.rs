@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use aws_sdk_glue::error::BoxError;
 use aws_sdk_glue::operation::create_table::CreateTableError;
-use aws_sdk_glue::types::DatabaseInput;
+use aws_sdk_glue::types::{DatabaseInput, TableInput};
 use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
 use iceberg::table::Table;
 use iceberg::{MetadataLocation, Runtime, TableCreation, TableIdent};
 use landfall_check::TableSchema;
 use landfall_contract::Contract;
-use landfall_messages::TableIdentity;
+use landfall_messages::{ObjectVersion, TableIdentity};
 
 use crate::commit::{Commit, CommitOutcome};
 use crate::error::{LakeError, name_of};
@@ -18,6 +18,9 @@ use crate::glue_table::{METADATA_LOCATION, table_input};
 use crate::marker;
 use crate::schema::{self, ColumnToAdd};
 use crate::storage::file_io;
+
+/// Table property by which a commit removes the metadata files that it drops from the log.
+pub(crate) const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit.enabled";
 
 /// Tables in the Glue Data Catalog with their files under one S3 location.
 #[derive(Debug, Clone)]
@@ -55,6 +58,14 @@ impl LoadedTable {
     pub fn find_commit(&self, batch_id: &str) -> Option<Commit> {
         let location = self.table.metadata_location().unwrap_or_default();
         marker::find(self.metadata(), batch_id).map(|snapshot| Commit::of(snapshot, location))
+    }
+
+    /// The commit of that batch which added the object's rows, if there is one.
+    pub fn find_object(&self, batch_id: &str, object: &ObjectVersion) -> Option<Commit> {
+        let location = self.table.metadata_location().unwrap_or_default();
+        marker::find_all(self.metadata(), batch_id)
+            .map(|snapshot| Commit::of(snapshot, location))
+            .find(|commit| commit.rows_of(object).is_some())
     }
 
     /// The columns, as the check compares them.
@@ -167,7 +178,6 @@ impl Lake {
         if let Some(loaded) = self.load(identity).await? {
             return Ok(loaded);
         }
-        self.create_database_if_missing(identity).await?;
         self.create_table(identity, contract, additions).await?;
         self.load(identity).await?.ok_or_else(|| LakeError::TableInvalid {
             table: name_of(identity),
@@ -225,15 +235,7 @@ impl Lake {
             .map_err(refused)
     }
 
-    async fn create_database_if_missing(&self, identity: &TableIdentity) -> Result<(), LakeError> {
-        match self.glue.get_database().name(&identity.database).send().await {
-            Ok(_) => return Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_entity_not_found_exception()) => {}
-            Err(error) => return Err(LakeError::of_glue("glue:GetDatabase", identity, error)),
-        }
+    async fn create_database(&self, identity: &TableIdentity) -> Result<(), LakeError> {
         let input = DatabaseInput::builder()
             .name(&identity.database)
             .description("Iceberg tables loaded by Landfall")
@@ -274,7 +276,7 @@ impl Lake {
             .properties([
                 ("write.parquet.compression-codec".to_owned(), "zstd".to_owned()),
                 // Old metadata files would else pile up: one for every commit, for ever.
-                ("write.metadata.delete-after-commit.enabled".to_owned(), "true".to_owned()),
+                (DELETE_AFTER_COMMIT.to_owned(), "true".to_owned()),
                 ("write.metadata.previous-versions-max".to_owned(), "20".to_owned()),
             ])
             .build();
@@ -289,22 +291,48 @@ impl Lake {
         let input = table_input(&identity.table, &metadata, &location, None).map_err(|error| {
             LakeError::Refused { table: name_of(identity), source: BoxError::from(error) }
         })?;
+        match self.put_table(identity, &input).await? {
+            Created::Yes => return Ok(()),
+            Created::NoDatabase => {
+                self.create_database(identity).await?;
+                if let Created::Yes = self.put_table(identity, &input).await? {
+                    return Ok(());
+                }
+            }
+            Created::AlreadyThere => {}
+        }
+        // Another creator was faster, unless the table that is there is ours after all.
+        let there = self.load(identity).await?;
+        if there.is_none_or(|there| there.table.metadata_location() != Some(location.as_str())) {
+            io.delete(&location).await.map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    async fn put_table(
+        &self,
+        identity: &TableIdentity,
+        input: &TableInput,
+    ) -> Result<Created, LakeError> {
         let created = self
             .glue
             .create_table()
             .database_name(&identity.database)
-            .table_input(input)
+            .table_input(input.clone())
             .send()
             .await;
-        match created {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(CreateTableError::AlreadyExistsException(_)) => {
-                    // Ours lost the race: nothing refers to its metadata file.
-                    io.delete(&location).await.map_err(refused)
-                }
-                _ => Err(LakeError::of_glue("glue:CreateTable", identity, error)),
-            },
+        let Err(error) = created else { return Ok(Created::Yes) };
+        match error.as_service_error() {
+            Some(CreateTableError::AlreadyExistsException(_)) => Ok(Created::AlreadyThere),
+            Some(CreateTableError::EntityNotFoundException(_)) => Ok(Created::NoDatabase),
+            _ => Err(LakeError::of_glue("glue:CreateTable", identity, error)),
         }
     }
+}
+
+/// How Glue answered a CreateTable.
+enum Created {
+    Yes,
+    AlreadyThere,
+    NoDatabase,
 }

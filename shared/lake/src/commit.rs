@@ -1,10 +1,11 @@
 //! The compare-and-swap.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use aws_sdk_glue::config::retry::RetryConfig;
 use aws_sdk_glue::error::{BoxError, ProvideErrorMetadata};
 use iceberg::io::FileIO;
 use iceberg::spec::{DataFile, Schema, SnapshotRef, TableMetadataRef};
@@ -15,9 +16,9 @@ use iceberg::{
     TableCreation, TableIdent,
 };
 use landfall_messages::{ObjectVersion, TableIdentity};
-use landfall_runtime::is_denied;
+use landfall_runtime::{is_denied, is_transient};
 
-use crate::catalog::{Lake, LoadedTable};
+use crate::catalog::{DELETE_AFTER_COMMIT, Lake, LoadedTable};
 use crate::error::{LakeError, name_of};
 use crate::glue_table::table_input;
 use crate::marker::{self, Marker};
@@ -134,11 +135,14 @@ impl Lake {
     ) -> Result<CommitOutcome, LakeError> {
         let refusal = view.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (committed, refusal) {
-            (Ok(staged), _) => Ok(CommitOutcome::Committed(
-                batch_id
-                    .and_then(|batch_id| marker::find(&staged.metadata, batch_id))
-                    .map(|snapshot| Commit::of(snapshot, &staged.location)),
-            )),
+            (Ok(staged), _) => {
+                view.remove_expired_metadata(&staged).await;
+                Ok(CommitOutcome::Committed(
+                    batch_id
+                        .and_then(|batch_id| marker::find(&staged.metadata, batch_id))
+                        .map(|snapshot| Commit::of(snapshot, &staged.location)),
+                ))
+            }
             (Err(_), Some(Refusal::Conflict)) => {
                 view.remove_written().await;
                 Ok(CommitOutcome::Conflict)
@@ -151,6 +155,10 @@ impl Lake {
                     table: name_of(&view.identity),
                     source,
                 })
+            }
+            (Err(_), Some(Refusal::Refused(source))) => {
+                view.remove_written().await;
+                Err(LakeError::Refused { table: name_of(&view.identity), source })
             }
             (Err(error), None) => {
                 // The catalog was never asked, so nothing refers to what was written.
@@ -181,6 +189,7 @@ impl Staged {
 enum Refusal {
     Conflict,
     Denied(BoxError),
+    Refused(BoxError),
     Unknown(BoxError),
 }
 
@@ -267,6 +276,12 @@ impl PinnedCatalog {
             .version_id(&self.version_id)
             // Iceberg keeps the history; Glue's own copies would run into its limit.
             .skip_archive(true)
+            .customize()
+            // A repeated request would meet its own first try and be told of a conflict, and
+            // the metadata that the table points to would be removed.
+            .config_override(
+                aws_sdk_glue::config::Config::builder().retry_config(RetryConfig::disabled()),
+            )
             .send()
             .await;
         let Err(error) = updated else { return Ok(()) };
@@ -276,19 +291,44 @@ impl PinnedCatalog {
         );
         let gone =
             error.as_service_error().is_some_and(|error| error.is_entity_not_found_exception());
+        // Sent once, a request that the service itself refused has had no effect.
+        let certain = error.as_service_error().is_some() && !is_transient(&error);
         let denied = is_denied(&error);
         let source = error.into_source().unwrap_or_else(BoxError::from);
         let refusal = if conflict || gone {
             Refusal::Conflict
         } else if denied {
             Refusal::Denied(source)
+        } else if certain {
+            Refusal::Refused(source)
         } else {
-            // A retried request may have met its own first try, so that even a refusal for
-            // another reason says nothing certain.
             Refusal::Unknown(source)
         };
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(refusal);
         Err(Error::new(ErrorKind::Unexpected, "the catalog did not take the commit"))
+    }
+
+    /// Removes the metadata files that this commit dropped from the table's metadata log, when
+    /// the table asks for it (`write.metadata.delete-after-commit.enabled`): nothing names
+    /// them any more, and each holds every snapshot.
+    async fn remove_expired_metadata(&self, staged: &Staged) {
+        let wanted = staged
+            .metadata
+            .properties()
+            .get(DELETE_AFTER_COMMIT)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if !wanted {
+            return;
+        }
+        let kept: HashSet<&str> =
+            staged.metadata.metadata_log().iter().map(|log| log.metadata_file.as_str()).collect();
+        for log in self.table.metadata().metadata_log() {
+            if !kept.contains(log.metadata_file.as_str())
+                && let Err(error) = self.io.delete(&log.metadata_file).await
+            {
+                tracing::warn!(path = log.metadata_file, %error, "old metadata file stays");
+            }
+        }
     }
 
     /// Removes the manifest, manifest list and metadata file of an attempt that failed for

@@ -10,7 +10,7 @@ use iceberg::spec::{DataFile, DataFileFormat, PartitionKey, Struct};
 use iceberg::writer::base_writer::data_file_writer::DataFileWriterBuilder;
 use iceberg::writer::file_writer::ParquetWriterBuilder;
 use iceberg::writer::file_writer::location_generator::{
-    DefaultFileNameGenerator, DefaultLocationGenerator,
+    DefaultFileNameGenerator, LocationGenerator,
 };
 use iceberg::writer::file_writer::rolling_writer::RollingFileWriterBuilder;
 use iceberg::writer::partitioning::PartitioningWriter;
@@ -25,7 +25,7 @@ use crate::error::LakeError;
 use crate::storage::{Written, file_io};
 
 type Writer = FanoutWriter<
-    DataFileWriterBuilder<ParquetWriterBuilder, DefaultLocationGenerator, DefaultFileNameGenerator>,
+    DataFileWriterBuilder<ParquetWriterBuilder, BatchLocation, DefaultFileNameGenerator>,
 >;
 
 /// Writes the rows of one batch as data files of one table version's schema and partition
@@ -41,6 +41,20 @@ pub struct DataFileWriter {
     spec_id: i32,
     io: FileIO,
     written: Written,
+}
+
+/// Files of one batch side by side, whatever their partition. A path need not hold the
+/// partition, Iceberg keeps it in the manifest, and a value such as `a#1` or `50%` in a path
+/// is read differently by different engines.
+#[derive(Debug, Clone)]
+struct BatchLocation {
+    prefix: String,
+}
+
+impl LocationGenerator for BatchLocation {
+    fn generate_location(&self, _partition: Option<&PartitionKey>, file_name: &str) -> String {
+        format!("{}/{file_name}", self.prefix)
+    }
 }
 
 /// Data files that no snapshot holds yet.
@@ -82,7 +96,7 @@ impl DataFileWriter {
             DataFileWriterBuilder::new(RollingFileWriterBuilder::new_with_default_file_size(
                 ParquetWriterBuilder::new(properties, schema.clone()),
                 io.clone(),
-                DefaultLocationGenerator::with_data_location(format!("{data_location}/{batch_id}")),
+                BatchLocation { prefix: format!("{data_location}/{batch_id}") },
                 DefaultFileNameGenerator::new(
                     Uuid::new_v4().simple().to_string(),
                     None,

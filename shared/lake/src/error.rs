@@ -138,7 +138,17 @@ impl LakeError {
 
     /// Reads an error of the Iceberg library, which may carry one of S3.
     pub(crate) fn of_iceberg(table: &TableIdentity, error: iceberg::Error) -> Self {
-        let fault = error.source().and_then(|source| source.downcast_ref::<StorageFault>());
+        // A fault while Parquet is written arrives wrapped more than once.
+        let mut source = error.source();
+        let fault = loop {
+            match source {
+                Some(cause) => match cause.downcast_ref::<StorageFault>() {
+                    Some(fault) => break Some(fault),
+                    None => source = cause.source(),
+                },
+                None => break None,
+            }
+        };
         let table = name_of(table);
         match fault {
             Some(fault) if fault.transient => {

@@ -34,7 +34,7 @@ pub(crate) fn table_input(
             Column::builder()
                 .name(&field.name)
                 .r#type(hive_type(&field.field_type))
-                .set_comment(field.doc.as_ref().map(|doc| doc.chars().take(255).collect()))
+                .set_comment(field.doc.as_deref().map(comment))
                 .parameters("iceberg.field.id", field.id.to_string())
                 .parameters("iceberg.field.optional", (!field.required).to_string())
                 .parameters("iceberg.field.current", "true")
@@ -54,6 +54,18 @@ pub(crate) fn table_input(
                 .build(),
         )
         .build()
+}
+
+/// A description as Glue takes one: a single line of at most 255 bytes
+/// (<https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html>).
+fn comment(description: &str) -> String {
+    let words: Vec<&str> =
+        description.split(|c: char| c.is_control() || c.is_whitespace()).collect();
+    let mut line = words.join(" ").trim().to_owned();
+    while line.len() > 255 {
+        line.pop();
+    }
+    line
 }
 
 /// The Hive name of a type, as Iceberg's own Glue catalog writes it
@@ -89,5 +101,17 @@ fn hive_type(iceberg_type: &Type) -> String {
             hive_type(&map.key_field.field_type),
             hive_type(&map.value_field.field_type)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_becomes_one_line_that_glue_takes() {
+        assert_eq!(comment("wind speed\nin knots\n"), "wind speed in knots");
+        let long = comment(&"é".repeat(300));
+        assert!(long.len() <= 255 && long.chars().all(|c| c == 'é'));
     }
 }

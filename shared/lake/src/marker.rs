@@ -72,12 +72,21 @@ fn short_digest(object: &ObjectVersion) -> String {
     digest
 }
 
-/// The snapshot that carries the batch, if one does.
+/// The newest snapshot that carries the batch, if one does.
 ///
 /// All snapshots count, not only the ancestors of the current one: a snapshot that somebody
 /// rolled back was committed, and must not come back by itself.
 pub(crate) fn find<'a>(metadata: &'a TableMetadata, batch_id: &str) -> Option<&'a SnapshotRef> {
-    metadata.snapshots().find(|snapshot| {
+    find_all(metadata, batch_id).max_by_key(|snapshot| snapshot.sequence_number())
+}
+
+/// Every snapshot that carries the batch. There is more than one when an object that a
+/// living owner held came free after the rest of the batch was committed.
+pub(crate) fn find_all<'a>(
+    metadata: &'a TableMetadata,
+    batch_id: &str,
+) -> impl Iterator<Item = &'a SnapshotRef> {
+    metadata.snapshots().filter(move |snapshot| {
         snapshot.summary().additional_properties.get(BATCH_ID).map(String::as_str) == Some(batch_id)
     })
 }

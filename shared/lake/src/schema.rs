@@ -201,8 +201,20 @@ pub(crate) fn evolve(
         fields.push(field_of(next_id, column, false).into());
     }
     for addition in additions {
-        if known.contains(addition.name.as_str()) || contract.column(&addition.name).is_some() {
+        if contract.column(&addition.name).is_some() {
             continue;
+        }
+        if let Some(field) = current.field_by_name(&addition.name) {
+            // Another batch added it since the check: its type must hold what was found here.
+            let has = field_type(&field.field_type);
+            if has.is_some_and(|has| holds(has, addition.field_type)) {
+                continue;
+            }
+            return Err(format!(
+                "column {} was added as {} by another batch, and here it is {}; declare it in \
+                 the contract, then start an execution with the same input",
+                addition.name, field.field_type, addition.field_type
+            ));
         }
         next_id += 1;
         changes.push(format!("column {} {} added", addition.name, addition.field_type));
@@ -219,6 +231,11 @@ pub(crate) fn evolve(
         .build()
         .map(|schema| Some(Evolution { schema, changes }))
         .map_err(|error| error.to_string())
+}
+
+/// Whether a column of the one type takes every value of the other as it is written.
+fn holds(has: FieldType, wants: FieldType) -> bool {
+    has == wants || has == FieldType::String || is_widening(wants, has)
 }
 
 /// The table's columns as the check compares them.

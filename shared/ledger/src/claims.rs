@@ -7,7 +7,7 @@ use landfall_messages::ObjectVersion;
 
 use crate::entry::{Entry, Owner, State};
 use crate::error::LedgerError;
-use crate::owners::OwnerStatus;
+use crate::owners::{OwnerState, OwnerStatus};
 use crate::{Ledger, RETURN_OLD, attribute, key, now, text};
 
 /// What a batch may load.
@@ -113,13 +113,17 @@ impl Ledger {
             batch_id: entry.batch_id.clone().unwrap_or_default(),
             execution_arn: entry.execution_arn.clone().unwrap_or_default(),
         };
-        let run_id = self.run_of_batch(&previous.batch_id).await?;
-        let over = previous.execution_arn.is_empty()
-            || owners.is_over(&previous, run_id.as_deref()).await?;
-        if over {
-            self.take_over(object, owner, &previous).await
+        let run = self.run_of_batch(&previous.batch_id).await?;
+        let state = if previous.execution_arn.is_empty() {
+            OwnerState::Over
         } else {
-            Ok(Attempt::Theirs(entry))
+            owners.state_of(&previous, &run).await?
+        };
+        match state {
+            OwnerState::Alive => Ok(Attempt::Theirs(entry)),
+            // Nobody else will load the object once the run has stopped: ask again until then.
+            OwnerState::Stopping => Err(LedgerError::OwnerStopping(previous.batch_id)),
+            OwnerState::Over => self.take_over(object, owner, &entry).await,
         }
     }
 
@@ -139,28 +143,32 @@ impl Ledger {
         self.attempt(object, request).await
     }
 
-    /// The condition names the owner that was found over: two takers cannot both succeed,
-    /// and an owner that came back (a redrive keeps batch and execution) is seen.
+    /// The condition names the item as it was when its owner was found over: two takers cannot
+    /// both succeed, and an owner that came back has written the item since.
     async fn take_over(
         &self,
         object: &ObjectVersion,
         owner: &Owner,
-        previous: &Owner,
+        entry: &Entry,
     ) -> Result<Attempt, LedgerError> {
+        let previous_batch = entry.batch_id.clone().unwrap_or_default();
         let request = self
             .claim_request(
                 object,
                 owner,
                 ", #previous = list_append(if_not_exists(#previous, :none), :previous)",
             )
-            .condition_expression("#batch = :previousBatch AND #state IN (:claimed, :failed)")
+            .condition_expression(
+                "#batch = :previousBatch AND #updatedAt = :seen AND #state IN (:claimed, :failed)",
+            )
+            .expression_attribute_values(":seen", text(&entry.updated_at))
             .expression_attribute_names("#previous", attribute::PREVIOUS_BATCH_IDS)
             .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
             .expression_attribute_values(
                 ":previous",
-                AttributeValue::L(vec![text(&previous.batch_id)]),
+                AttributeValue::L(vec![text(&previous_batch)]),
             )
-            .expression_attribute_values(":previousBatch", text(&previous.batch_id))
+            .expression_attribute_values(":previousBatch", text(&previous_batch))
             .expression_attribute_values(":failed", text(State::Failed.name()));
         self.attempt(object, request).await
     }

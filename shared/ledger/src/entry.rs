@@ -101,6 +101,8 @@ pub struct Entry {
     pub rejected_rows: u64,
     /// How often its event was delivered.
     pub deliveries: u64,
+    /// When the item was last written, RFC 3339.
+    pub updated_at: String,
 }
 
 impl Entry {
@@ -139,6 +141,7 @@ impl Entry {
             rows: number(attribute::ROWS),
             rejected_rows: number(attribute::REJECTED_ROWS),
             deliveries: number(attribute::DELIVERIES),
+            updated_at: text(attribute::UPDATED_AT).unwrap_or_default(),
         })
     }
 }
@@ -164,8 +167,8 @@ pub struct Settlement {
     pub reason: Option<String>,
     /// Rows loaded.
     pub rows: u64,
-    /// Rows set aside.
-    pub rejected_rows: u64,
+    /// Rows set aside, when this attempt counted them.
+    pub rejected_rows: Option<u64>,
     /// Snapshot that holds the rows.
     pub snapshot_id: Option<String>,
 }

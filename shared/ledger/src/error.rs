@@ -17,6 +17,9 @@ pub enum LedgerError {
         #[source]
         source: BoxError,
     },
+    /// The previous owner's Glue run has been asked to stop and still runs.
+    #[error("the Glue run of batch {0} is being stopped; its objects are claimed when it has")]
+    OwnerStopping(String),
     /// The request was refused.
     #[error("{operation} on {subject} was refused; compare the function's role with the template")]
     Refused {
@@ -40,6 +43,7 @@ pub enum LedgerError {
 
 named_errors!(LedgerError {
     Unavailable => "Ledger.Unavailable" (transient),
+    OwnerStopping => "Ledger.OwnerStopping" (transient),
     Refused => "Ledger.Refused",
     Foreign => "Ledger.Foreign",
 });

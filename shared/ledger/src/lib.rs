@@ -18,7 +18,7 @@ use landfall_messages::{LedgerKey, ObjectVersion};
 pub use claims::Claims;
 pub use entry::{Arrival, Entry, Owner, Settlement, State};
 pub use error::LedgerError;
-pub use owners::{ExecutionOwners, OwnerStatus};
+pub use owners::{ExecutionOwners, OwnerState, OwnerStatus};
 pub use runs::*;
 
 /// Attribute names of an object version's item, in one place because the state machine's
@@ -128,7 +128,8 @@ impl Ledger {
     /// Writes how an object version's story ended.
     ///
     /// `owner` is the batch that may say so: the item must have no owner, or this one.
-    /// Returns false when another batch owns the object by now; its word stands then.
+    /// Returns false when another batch owns the object by now, or when the object is
+    /// committed and the settlement says otherwise: the word that is there stands then.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
@@ -138,37 +139,53 @@ impl Ledger {
         owner: &str,
         settlement: &Settlement,
     ) -> Result<bool, LedgerError> {
-        let mut expression = "SET #state = :state, #batch = :batch, #rows = :rows, \
-             #rejectedRows = :rejectedRows, #updatedAt = :now"
-            .to_owned();
+        let mut expression =
+            "SET #state = :state, #batch = :batch, #rows = :rows, #updatedAt = :now".to_owned();
         let mut request = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(ledger_key)))
-            .condition_expression("attribute_not_exists(#batch) OR #batch = :owner")
+            .condition_expression(if settlement.state == State::Committed {
+                "attribute_not_exists(#batch) OR #batch = :owner"
+            } else {
+                // What is in the table is in the table, whatever a later attempt met.
+                "(attribute_not_exists(#batch) OR #batch = :owner) AND \
+                 (attribute_not_exists(#state) OR #state <> :committed)"
+            })
             .expression_attribute_names("#state", attribute::STATE)
             .expression_attribute_names("#batch", attribute::BATCH_ID)
             .expression_attribute_names("#rows", attribute::ROWS)
-            .expression_attribute_names("#rejectedRows", attribute::REJECTED_ROWS)
+            .expression_attribute_names("#reason", attribute::REASON)
             .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":state", text(settlement.state.name()))
             .expression_attribute_values(":batch", text(&settlement.batch_id))
             .expression_attribute_values(":rows", number(settlement.rows))
-            .expression_attribute_values(":rejectedRows", number(settlement.rejected_rows))
             .expression_attribute_values(":now", text(now()));
-        if let Some(reason) = &settlement.reason {
-            expression.push_str(", #reason = :reason");
+        if settlement.state != State::Committed {
+            request =
+                request.expression_attribute_values(":committed", text(State::Committed.name()));
+        }
+        if let Some(rejected_rows) = settlement.rejected_rows {
+            expression.push_str(", #rejectedRows = :rejectedRows");
             request = request
-                .expression_attribute_names("#reason", attribute::REASON)
-                .expression_attribute_values(":reason", text(reason));
+                .expression_attribute_names("#rejectedRows", attribute::REJECTED_ROWS)
+                .expression_attribute_values(":rejectedRows", number(rejected_rows));
         }
         if let Some(snapshot_id) = &settlement.snapshot_id {
             expression.push_str(", #snapshotId = :snapshotId");
             request = request
                 .expression_attribute_names("#snapshotId", attribute::SNAPSHOT_ID)
                 .expression_attribute_values(":snapshotId", text(snapshot_id));
+        }
+        // The reason of a failure that was overcome does not stay.
+        match &settlement.reason {
+            Some(reason) => {
+                expression.push_str(", #reason = :reason");
+                request = request.expression_attribute_values(":reason", text(reason));
+            }
+            None => expression.push_str(" REMOVE #reason"),
         }
         match request.update_expression(expression).send().await {
             Ok(_) => Ok(true),

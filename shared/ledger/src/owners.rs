@@ -1,23 +1,35 @@
 //! Whether an owner is over: whether a batch may be taken over from it.
 
-use aws_sdk_glue::types::JobRunState;
+use aws_sdk_glue::types::{JobRun, JobRunState};
 use aws_sdk_sfn::types::ExecutionStatus;
 
 use crate::entry::Owner;
 use crate::error::LedgerError;
+use crate::runs::RunOfBatch;
+
+/// Whether an owner can still write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnerState {
+    /// Its execution runs, or waits for a redrive: it will settle its objects itself.
+    Alive,
+    /// Its execution has ended, and its Glue run was asked to stop but has not yet.
+    Stopping,
+    /// Nothing of it can write any more.
+    Over,
+}
 
 /// Says whether an owner can still write.
 pub trait OwnerStatus {
-    /// True when the owner's execution has ended for good and its Glue run, if it has one,
-    /// no longer runs. A run that still does is asked to stop, and counts as running.
+    /// Looks at the owner's execution and at its Glue run. A run that outlives its execution
+    /// is asked to stop.
     ///
     /// # Errors
     /// [`LedgerError`] when it cannot be found out: then nobody may take over.
-    fn is_over(
+    fn state_of(
         &self,
         owner: &Owner,
-        run_id: Option<&str>,
-    ) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+        run: &RunOfBatch,
+    ) -> impl Future<Output = Result<OwnerState, LedgerError>> + Send;
 }
 
 /// Owners are executions of the `ingest` state machine.
@@ -32,66 +44,92 @@ pub struct ExecutionOwners {
 }
 
 impl OwnerStatus for ExecutionOwners {
-    async fn is_over(&self, owner: &Owner, run_id: Option<&str>) -> Result<bool, LedgerError> {
-        let execution_over =
-            match self.sfn.describe_execution().execution_arn(&owner.execution_arn).send().await {
-                Ok(execution) => !matches!(
-                    execution.status(),
-                    ExecutionStatus::Running | ExecutionStatus::PendingRedrive
-                ),
-                // Step Functions forgets executions 90 days after they ended.
-                Err(error)
-                    if error
-                        .as_service_error()
-                        .is_some_and(|error| error.is_execution_does_not_exist()) =>
-                {
-                    true
-                }
-                Err(error) => {
-                    return Err(LedgerError::of("DescribeExecution", &owner.execution_arn, error));
-                }
-            };
-        match run_id {
-            Some(run_id) if execution_over => self.run_is_over(run_id).await,
-            _ => Ok(execution_over),
+    async fn state_of(&self, owner: &Owner, run: &RunOfBatch) -> Result<OwnerState, LedgerError> {
+        if !self.execution_is_over(&owner.execution_arn).await? {
+            return Ok(OwnerState::Alive);
         }
+        let runs = match run {
+            RunOfBatch::None => Vec::new(),
+            RunOfBatch::Started(run_id) => self.run(run_id).await?.into_iter().collect(),
+            // Whoever began it did not live to write its id down: its arguments tell it.
+            RunOfBatch::Begun => self.runs_of_batch(&owner.batch_id).await?,
+        };
+        let living: Vec<String> =
+            runs.into_iter().filter(|run| !has_ended(run)).filter_map(|run| run.id).collect();
+        if living.is_empty() {
+            return Ok(OwnerState::Over);
+        }
+        self.glue
+            .batch_stop_job_run()
+            .job_name(&self.job_name)
+            .set_job_run_ids(Some(living))
+            .send()
+            .await
+            .map_err(|error| LedgerError::of("BatchStopJobRun", &owner.batch_id, error))?;
+        Ok(OwnerState::Stopping)
     }
 }
 
 impl ExecutionOwners {
-    async fn run_is_over(&self, run_id: &str) -> Result<bool, LedgerError> {
-        let run = match self.glue.get_job_run().job_name(&self.job_name).run_id(run_id).send().await
-        {
-            Ok(response) => response.job_run,
+    async fn execution_is_over(&self, execution_arn: &str) -> Result<bool, LedgerError> {
+        match self.sfn.describe_execution().execution_arn(execution_arn).send().await {
+            Ok(execution) => Ok(!matches!(
+                execution.status(),
+                ExecutionStatus::Running | ExecutionStatus::PendingRedrive
+            )),
+            // Step Functions forgets executions 90 days after they ended.
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_execution_does_not_exist()) =>
+            {
+                Ok(true)
+            }
+            Err(error) => Err(LedgerError::of("DescribeExecution", execution_arn, error)),
+        }
+    }
+
+    async fn run(&self, run_id: &str) -> Result<Option<JobRun>, LedgerError> {
+        match self.glue.get_job_run().job_name(&self.job_name).run_id(run_id).send().await {
+            Ok(response) => Ok(response.job_run),
             Err(error)
                 if error
                     .as_service_error()
                     .is_some_and(|error| error.is_entity_not_found_exception()) =>
             {
-                return Ok(true);
+                Ok(None)
             }
-            Err(error) => return Err(LedgerError::of("GetJobRun", run_id, error)),
-        };
-        let over = run.and_then(|run| run.job_run_state).is_none_or(|state| {
-            matches!(
-                state,
-                JobRunState::Succeeded
-                    | JobRunState::Failed
-                    | JobRunState::Stopped
-                    | JobRunState::Timeout
-                    | JobRunState::Error
-                    | JobRunState::Expired
-            )
-        });
-        if !over {
-            self.glue
-                .batch_stop_job_run()
-                .job_name(&self.job_name)
-                .job_run_ids(run_id)
-                .send()
-                .await
-                .map_err(|error| LedgerError::of("BatchStopJobRun", run_id, error))?;
+            Err(error) => Err(LedgerError::of("GetJobRun", run_id, error)),
         }
-        Ok(over)
     }
+
+    /// Runs whose `--batch` argument names the batch's document.
+    async fn runs_of_batch(&self, batch_id: &str) -> Result<Vec<JobRun>, LedgerError> {
+        let document = format!("/batches/{batch_id}.json");
+        let mut runs = Vec::new();
+        let mut pages = self.glue.get_job_runs().job_name(&self.job_name).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| LedgerError::of("GetJobRuns", batch_id, error))?;
+            runs.extend(page.job_runs.unwrap_or_default().into_iter().filter(|run| {
+                run.arguments()
+                    .and_then(|arguments| arguments.get("--batch"))
+                    .is_some_and(|address| address.ends_with(&document))
+            }));
+        }
+        Ok(runs)
+    }
+}
+
+fn has_ended(run: &JobRun) -> bool {
+    matches!(
+        run.job_run_state(),
+        Some(
+            JobRunState::Succeeded
+                | JobRunState::Failed
+                | JobRunState::Stopped
+                | JobRunState::Timeout
+                | JobRunState::Error
+                | JobRunState::Expired
+        )
+    )
 }

@@ -57,6 +57,17 @@ pub enum RunStart {
     },
 }
 
+/// What the ledger knows of a batch's Glue run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunOfBatch {
+    /// None was begun, or it was reported as failed.
+    None,
+    /// One was begun and its id is not known: it may run.
+    Begun,
+    /// One was started and not reported as failed.
+    Started(String),
+}
+
 mod run_attribute {
     pub(super) const RUN_ID: &str = "runId";
     pub(super) const ENDED_RUN_ID: &str = "endedRunId";
@@ -112,7 +123,10 @@ impl Ledger {
                     // Some DynamoDB stand-ins do not return the item with a failed condition.
                     let run_id = match &refusal.item {
                         Some(item) => string(item, run_attribute::RUN_ID),
-                        None => self.run_of_batch(&owner.batch_id).await?,
+                        None => match self.run_of_batch(&owner.batch_id).await? {
+                            RunOfBatch::Started(run_id) => Some(run_id),
+                            RunOfBatch::None | RunOfBatch::Begun => None,
+                        },
                     };
                     Ok(run_id.map_or(RunStart::Held, |run_id| RunStart::Started { run_id }))
                 }
@@ -202,13 +216,19 @@ impl Ledger {
         }))
     }
 
-    /// Id of the run that was started for the batch and not reported as failed, if any.
+    /// What is known of a run for the batch.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
-    pub async fn run_of_batch(&self, batch_id: &str) -> Result<Option<String>, LedgerError> {
-        let guard = self.item(&guard_key(batch_id)).await?;
-        Ok(guard.and_then(|item| string(&item, run_attribute::RUN_ID)))
+    pub async fn run_of_batch(&self, batch_id: &str) -> Result<RunOfBatch, LedgerError> {
+        let Some(guard) = self.item(&guard_key(batch_id)).await? else {
+            return Ok(RunOfBatch::None);
+        };
+        Ok(match string(&guard, run_attribute::RUN_ID) {
+            Some(run_id) => RunOfBatch::Started(run_id),
+            None if guard.contains_key(run_attribute::HELD_UNTIL) => RunOfBatch::Begun,
+            None => RunOfBatch::None,
+        })
     }
 
     /// Frees the batch for another run, after the failure of this one was reported to its
@@ -328,8 +348,11 @@ mod tests {
         ledger.remember_run(&run("jr_1", "token")).await.unwrap();
         let started = RunStart::Started { run_id: "jr_1".into() };
         assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), started);
-        assert_eq!(ledger.run_of_batch("orders-1").await.unwrap().as_deref(), Some("jr_1"));
-        assert_eq!(ledger.run_of_batch("orders-2").await.unwrap(), None);
+        assert_eq!(
+            ledger.run_of_batch("orders-1").await.unwrap(),
+            RunOfBatch::Started("jr_1".into())
+        );
+        assert_eq!(ledger.run_of_batch("orders-2").await.unwrap(), RunOfBatch::None);
     }
 
     #[tokio::test]
@@ -388,8 +411,14 @@ mod tests {
         ledger.end_run(&run("jr_1", "token")).await.unwrap();
         ledger.remember_run(&run("jr_2", "token")).await.unwrap();
         ledger.end_run(&run("jr_1", "token")).await.unwrap();
-        assert_eq!(ledger.run_of_batch("orders-1").await.unwrap().as_deref(), Some("jr_2"));
+        assert_eq!(
+            ledger.run_of_batch("orders-1").await.unwrap(),
+            RunOfBatch::Started("jr_2".into())
+        );
         ledger.abandon_run("orders-1").await.unwrap();
-        assert_eq!(ledger.run_of_batch("orders-1").await.unwrap().as_deref(), Some("jr_2"));
+        assert_eq!(
+            ledger.run_of_batch("orders-1").await.unwrap(),
+            RunOfBatch::Started("jr_2".into())
+        );
     }
 }

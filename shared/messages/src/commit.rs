@@ -38,6 +38,10 @@ pub enum AppendTask {
         /// `additionsIfApproved` when a review approved.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         additions: Vec<ColumnAddition>,
+        /// Bad rows that the check found in each of the batch's objects, in their order: the
+        /// load must find as many, or something has changed since. Empty: not compared.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        bad_rows: Vec<u64>,
     },
     /// Settle the ledger from the snapshot that another engine committed for this batch.
     #[serde(rename_all = "camelCase")]

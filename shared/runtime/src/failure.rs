@@ -97,7 +97,7 @@ pub fn describe(error: &dyn std::error::Error) -> String {
 }
 
 /// Error codes by which services say "later" with a status of 400.
-const THROTTLING_CODES: [&str; 8] = [
+const LATER_CODES: [&str; 11] = [
     "ThrottlingException",
     "Throttling",
     "ThrottledException",
@@ -106,6 +106,9 @@ const THROTTLING_CODES: [&str; 8] = [
     "ProvisionedThroughputExceededException",
     "TransactionInProgressException",
     "SlowDown",
+    "OperationTimeoutException",
+    "RequestTimeout",
+    "RequestTimeoutException",
 ];
 
 /// Whether asking again may help: the request never reached the service, timed out, or the
@@ -123,9 +126,7 @@ where
         SdkError::ServiceError(context) => {
             let status = context.raw().http_status();
             let code = context.err().code();
-            status == 429
-                || status >= 500
-                || code.is_some_and(|code| THROTTLING_CODES.contains(&code))
+            status == 429 || status >= 500 || code.is_some_and(|code| LATER_CODES.contains(&code))
         }
         _ => false,
     }

@@ -16,13 +16,16 @@ use crate::machine::{MACHINE, Machine, names, placeholders, substitutions};
 /// Transient errors of the Lambda service, as AWS asks every Lambda task to retry:
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html>.
 /// `Lambda.Unknown` is what some faults of the runtime, and throttling on the local cloud,
-/// are called.
-const LAMBDA_SERVICE: [&str; 5] = [
+/// are called; the last two are a process that died and one that was stopped at its timeout.
+const LAMBDA_SERVICE: [&str; 8] = [
     "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
     "Lambda.SdkClientException",
     "Lambda.ServiceException",
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
+    "Runtime.ExitError",
+    "Sandbox.Timedout",
 ];
 
 /// Transient errors of DynamoDB:
