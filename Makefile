@@ -93,7 +93,7 @@ unit: .venv/tools/.stamp ## Run unit and component tests; nothing is started
 artifacts: build ## Check that the built functions start on Amazon Linux 2023, and their size
 	@$(TOOLS)/python -m local.artifacts
 
-# All packages are selected, as for the unit tests, so that cargo compiles nothing twice. The
+# The tests wait more than they work, hence more threads than cores. All packages are selected, as for the unit tests, so that cargo compiles nothing twice. The
 # stack comes down whatever the tests say, and when they are interrupted.
 .PHONY: e2e
 e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
@@ -101,7 +101,7 @@ e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
 	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
 	echo "== end-to-end tests"; \
 	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
-		cargo test --workspace --locked --test e2e
+		cargo test --workspace --locked --test e2e -- --test-threads=12
 
 .PHONY: bench
 bench: $(VENVS) ## Measure durations, cold starts, sizes and memory

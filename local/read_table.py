@@ -79,7 +79,7 @@ def describe(
                     for field in schema.fields
                 ],
             }
-            for schema in metadata.schemas
+            for schema in sorted(metadata.schemas, key=lambda schema: schema.schema_id)
         ],
         "partitionSpec": [
             {

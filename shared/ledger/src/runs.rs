@@ -378,6 +378,7 @@ mod tests {
         let ledger = ledger();
         ledger.begin_run(&owner(), LEASE).await.unwrap();
         ledger.doubt_run("orders-1").await.unwrap();
+        assert_eq!(ledger.run_of_batch("orders-1").await.unwrap(), RunOfBatch::Begun);
         let unfinished = RunStart::Unfinished { ended_run_id: None };
         assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), unfinished);
     }
@@ -396,7 +397,7 @@ mod tests {
         let ledger = ledger();
         ledger.remember_run(&run("jr_1", "token")).await.unwrap();
         ledger.end_run(&run("jr_1", "token")).await.unwrap();
-        assert_eq!(ledger.run_of_batch("orders-1").await.unwrap(), None);
+        assert_eq!(ledger.run_of_batch("orders-1").await.unwrap(), RunOfBatch::None);
         let first = RunStart::First { ended_run_id: Some("jr_1".into()) };
         assert_eq!(ledger.begin_run(&owner(), LAPSED).await.unwrap(), first);
         ledger.doubt_run("orders-1").await.unwrap();

@@ -483,17 +483,17 @@ mod tests {
     fn conditions_bind_as_dynamodb_says() {
         let item = Item::from([
             ("state".to_owned(), AttributeValue::S("a".into())),
-            ("count".to_owned(), AttributeValue::N("10".into())),
+            ("deliveries".to_owned(), AttributeValue::N("10".into())),
         ]);
         for (condition, holds) in [
             ("#state = :a", true),
             ("#state <> :a", false),
-            ("count > :nine", true),
+            ("deliveries > :nine", true),
             ("missing = :a", false),
             ("attribute_not_exists(missing)", true),
             ("attribute_exists(missing) OR #state IN (:nine, :a)", true),
-            ("#state = :a OR #state = :a AND count < :nine", true),
-            ("(#state = :a OR #state = :a) AND count < :nine", false),
+            ("#state = :a OR #state = :a AND deliveries < :nine", true),
+            ("(#state = :a OR #state = :a) AND deliveries < :nine", false),
             ("NOT attribute_exists(#state)", false),
         ] {
             assert_eq!(scope_of(&item, condition), holds, "{condition}");

@@ -152,23 +152,57 @@ async fn keys_arrive_as_they_were_written() {
     assert!(stack.ledger(&format!("{dataset}/folder/")).await.is_empty());
 }
 
+const SNOWFLAKE: &str = "  - server: warehouse
+    type: snowflake
+    account: example-account
+    database: ANALYTICS
+    schema: PUBLIC
+";
+
 #[tokio::test]
-async fn snowflake_is_refreshed_after_the_commit() {
+async fn snowflake_sees_the_table_after_the_commit() {
     let stack = Stack::connect().await;
     let dataset = Stack::unique("frosty");
+    let servers = format!(
+        "{SNOWFLAKE}    customProperties:
+      - property: externalVolume
+        value: LAKE
+      - property: catalogIntegration
+        value: GLUE
+"
+    );
     let mut contract = TestContract::of(&dataset, stack.landing());
-    contract.servers = "  - server: warehouse\n    type: snowflake\n    account: example-account\n    database: ANALYTICS\n    schema: PUBLIC\n";
+    contract.servers = &servers;
     stack.put_contract(&dataset, &contract.text()).await;
     stack.upload(&format!("{dataset}/a.csv"), good_file(1, 3)).await;
     let execution = stack.one_execution(&dataset).await;
     assert_eq!(execution.status, ExecutionStatus::Succeeded, "{execution:#?}");
     assert!(execution.went_through("Refresh Snowflake"));
     let log = std::fs::read_to_string(stack.snowflake("log")).expect("Snowflake stand-in log");
-    assert!(
-        log.lines()
-            .any(|line| { line.contains("REFRESH") && line.to_lowercase().contains(&dataset) }),
-        "{log}"
-    );
+    let table = dataset.to_uppercase();
+    let statements: Vec<&str> = log.lines().filter(|line| line.contains(&table)).collect();
+    assert_eq!(statements.len(), 2, "{statements:?}");
+    assert!(statements[0].contains("CREATE ICEBERG TABLE IF NOT EXISTS"), "{statements:?}");
+    assert!(statements[1].contains("REFRESH"), "{statements:?}");
+}
+
+/// The rows are in the table, whatever the warehouse says: the ledger must not forget it.
+#[tokio::test]
+async fn a_failed_refresh_fails_the_execution_and_not_the_commit() {
+    let stack = Stack::connect().await;
+    let dataset = Stack::unique("thawed");
+    let alerts = stack.alerts_of(&dataset).await;
+    let mut contract = TestContract::of(&dataset, stack.landing());
+    contract.servers = SNOWFLAKE;
+    stack.put_contract(&dataset, &contract.text()).await;
+    let key = format!("{dataset}/a.csv");
+    stack.upload(&key, good_file(1, 3)).await;
+    let execution = stack.one_execution(&dataset).await;
+    assert_eq!(execution.status, ExecutionStatus::Failed, "{execution:#?}");
+    assert_eq!(execution.error.as_deref(), Some("Snowflake.SqlFailed"));
+    assert_eq!(alerts.next_alert().await.kind, "failure");
+    assert_eq!(stack.ledger_state(&key).await, "committed");
+    assert_eq!(stack.table(&dataset, &[]).await["rowCount"], 3);
 }
 
 #[tokio::test]

@@ -89,14 +89,12 @@ async fn the_command_in_the_alert_is_one_a_shell_understands() {
     let text = alert.chat["content"]["nextSteps"].to_string()
         + alert.chat["content"]["description"].as_str().unwrap_or_default();
     assert!(text.contains("aws stepfunctions send-task-success"), "{text}");
-    let steps = alert.chat["content"]["nextSteps"].as_array().unwrap().clone();
-    let command = steps
-        .iter()
-        .filter_map(|step| step.as_str())
-        .find(|step| step.contains("approve"))
-        .and_then(|step| step.find("aws stepfunctions").map(|at| step[at..].to_owned()))
-        .unwrap_or_else(|| panic!("no approving command among {steps:?}"));
-    let command = command.trim_end_matches(['`', '.', ' ']);
+    let command = alert.chat["content"]["description"]
+        .as_str()
+        .unwrap()
+        .lines()
+        .find(|line| line.starts_with("aws stepfunctions") && line.contains("approve"))
+        .unwrap_or_else(|| panic!("no approving command in {text}"));
     // `aws` is replaced by a program that prints its arguments one a line.
     let output = Command::new("sh")
         .arg("-c")

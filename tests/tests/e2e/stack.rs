@@ -136,11 +136,16 @@ impl Stack {
         format!("{name}_{}_{n}", std::process::id())
     }
 
-    pub(crate) async fn put_contract(&self, dataset: &str, text: &str) {
-        self.put(self.output("ConfigBucket"), &format!("contracts/{dataset}.yaml"), text).await;
+    /// Uploads a contract and gives the reference by which a batch names it.
+    pub(crate) async fn put_contract(&self, dataset: &str, text: &str) -> Value {
+        let bucket = self.output("ConfigBucket");
+        let key = format!("contracts/{dataset}.yaml");
+        let etag = self.put(bucket, &key, text).await;
+        serde_json::json!({"bucket": bucket, "key": key, "etag": etag})
     }
 
-    pub(crate) async fn put(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) {
+    /// Puts an object and gives its ETag.
+    pub(crate) async fn put(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) -> String {
         self.s3
             .put_object()
             .bucket(bucket)
@@ -148,7 +153,11 @@ impl Stack {
             .body(ByteStream::from(body.into()))
             .send()
             .await
-            .unwrap_or_else(|error| panic!("put {key}: {error:?}"));
+            .unwrap_or_else(|error| panic!("put {key}: {error:?}"))
+            .e_tag()
+            .expect("etag")
+            .trim_matches('"')
+            .to_owned()
     }
 
     pub(crate) async fn upload(&self, key: &str, body: impl Into<Vec<u8>>) {
@@ -372,6 +381,23 @@ impl Stack {
             .and_then(|map| map.get(&aws_sdk_sqs::types::QueueAttributeName::QueueArn))
             .expect("arn")
             .clone();
+        // SNS and EventBridge deliver only to a queue that lets them.
+        let policy = serde_json::json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": {"Service": ["sns.amazonaws.com", "events.amazonaws.com"]},
+                "Action": "sqs:SendMessage",
+                "Resource": arn
+            }]
+        });
+        self.sqs
+            .set_queue_attributes()
+            .queue_url(&url)
+            .attributes(aws_sdk_sqs::types::QueueAttributeName::Policy, policy.to_string())
+            .send()
+            .await
+            .expect("policy");
         (url, arn)
     }
 
