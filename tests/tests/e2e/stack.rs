@@ -48,7 +48,6 @@ pub(crate) struct Stack {
 /// One ended execution: its input, how it ended, and the states it went through.
 #[derive(Debug, Clone)]
 pub(crate) struct Execution {
-    pub(crate) arn: String,
     pub(crate) input: Value,
     pub(crate) status: ExecutionStatus,
     pub(crate) error: Option<String>,
@@ -249,7 +248,6 @@ impl Stack {
             }
         }
         Execution {
-            arn: arn.to_owned(),
             input: described
                 .input()
                 .and_then(|text| serde_json::from_str(text).ok())
@@ -508,18 +506,6 @@ impl Tap {
             subject: envelope["Subject"].as_str().unwrap_or_default().to_owned(),
             chat: serde_json::from_str(message)
                 .unwrap_or_else(|error| panic!("alert is not JSON: {error}: {message}")),
-        }
-    }
-
-    /// Whatever arrived by now.
-    pub(crate) async fn all_events(&self) -> Vec<Value> {
-        let mut events = Vec::new();
-        loop {
-            let more = self.receive().await;
-            if more.is_empty() {
-                return events;
-            }
-            events.extend(more);
         }
     }
 }
