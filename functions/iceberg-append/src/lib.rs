@@ -11,6 +11,8 @@ mod error;
 mod load;
 mod rows;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -100,11 +102,46 @@ struct Written {
     objects: Vec<ObjectRows>,
 }
 
+/// Data files that await their commit.
+#[derive(Default)]
+struct Pending {
+    written: Option<Written>,
+    /// Once the outcome of a commit is unknown, its files may be the table's: they stay.
+    may_be_committed: bool,
+}
+
+impl Pending {
+    /// Removes the files, unless they may have been committed.
+    async fn discard(&mut self) {
+        if let Some(written) = self.written.take()
+            && !self.may_be_committed
+        {
+            written.files.remove().await;
+        }
+    }
+}
+
 async fn append(
     deps: &Deps,
     load: BatchToLoad,
     additions: &[ColumnToAdd],
+    backoff: Backoff,
+) -> Result<AppendOutput, Error> {
+    let mut pending = Pending::default();
+    let output = append_until_committed(deps, load, additions, backoff, &mut pending).await;
+    if output.is_err() {
+        // The next attempt writes its own.
+        pending.discard().await;
+    }
+    output
+}
+
+async fn append_until_committed(
+    deps: &Deps,
+    load: BatchToLoad,
+    additions: &[ColumnToAdd],
     mut backoff: Backoff,
+    pending: &mut Pending,
 ) -> Result<AppendOutput, Error> {
     let BatchToLoad { batch, objects, owner, bad_rows } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
@@ -113,9 +150,6 @@ async fn append(
     let claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
     let mut ours = claims.ours;
     let mut output = nothing_new(table.clone(), claims.duplicates);
-    let mut written: Option<Written> = None;
-    // Once the outcome of a commit is unknown, its files may be the table's: they stay.
-    let mut may_be_committed = false;
 
     while !ours.is_empty() {
         let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
@@ -124,7 +158,7 @@ async fn append(
         if !found.is_empty() {
             // Their rows are in the table, and in the files that were written: write again
             // without them, if anything is left.
-            discard(written.take(), may_be_committed).await;
+            pending.discard().await;
             ours.retain(|object| !found.iter().any(|found| found.object == *object));
             for found in found {
                 match found.under_this_batch {
@@ -149,15 +183,15 @@ async fn append(
             }
         }
 
-        if written.as_ref().is_some_and(|written| !written.files.fit(&loaded)) {
-            discard(written.take(), may_be_committed).await;
+        if pending.written.as_ref().is_some_and(|written| !written.files.fit(&loaded)) {
+            pending.discard().await;
         }
-        let attempt = match written.take() {
+        let attempt = match pending.written.take() {
             Some(written) => written,
             None => load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows).await?,
         };
+        let attempt = pending.written.insert(attempt);
         if !deps.ledger.holds(&ours, &owner).await? {
-            discard(Some(attempt), may_be_committed).await;
             return Err(Error::ClaimLost { batch_id: batch.id });
         }
 
@@ -165,28 +199,26 @@ async fn append(
             batch_id: batch.id.clone(),
             objects: attempt.objects.iter().map(|o| (o.object.clone(), o.rows)).collect(),
         };
-        match commit(deps, &loaded, &attempt, &marker).await {
-            Ok(CommitOutcome::Committed(Some(commit))) => {
-                settle::committed(&deps.ledger, &owner, &ours, &commit, &attempt.objects).await?;
+        match commit(deps, &loaded, attempt, &marker).await? {
+            CommitOutcome::Committed(Some(commit)) => {
+                // They are the table's now, whatever becomes of the settlement.
+                let counted = pending.written.take().map_or_else(Vec::new, |it| it.objects);
+                settle::committed(&deps.ledger, &owner, &ours, &commit, &counted).await?;
                 return Ok(committed(output, &commit));
             }
-            Ok(CommitOutcome::Unknown(error)) => {
+            CommitOutcome::Unknown(error) => {
                 tracing::warn!(table = table.table, %error, "outcome of the commit is unknown");
-                may_be_committed = true;
-                written = Some(attempt);
+                pending.may_be_committed = true;
                 backoff.pause_after_unknown(&table, error).await?;
             }
-            Ok(_) => {
+            CommitOutcome::Conflict => {
                 tracing::info!(table = table.table, "another writer committed first");
-                written = Some(attempt);
-                if let Err(error) = backoff.pause(&table).await {
-                    discard(written, may_be_committed).await;
-                    return Err(error);
-                }
+                backoff.pause(&table).await?;
             }
-            Err(error) => {
-                discard(Some(attempt), may_be_committed).await;
-                return Err(error.into());
+            // It stands and does not show its marker: only loading again can tell why.
+            CommitOutcome::Committed(None) | CommitOutcome::NothingToDo => {
+                pending.may_be_committed = true;
+                backoff.pause(&table).await?;
             }
         }
     }
@@ -230,15 +262,6 @@ async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Err
     }
     output.duplicates.extend(left);
     Ok(output)
-}
-
-/// Removes the files of an attempt that cannot have been committed.
-async fn discard(written: Option<Written>, may_be_committed: bool) {
-    if let Some(written) = written
-        && !may_be_committed
-    {
-        written.files.remove().await;
-    }
 }
 
 fn columns_to_add(additions: &[ColumnAddition]) -> Result<Vec<ColumnToAdd>, Error> {

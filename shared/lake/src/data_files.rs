@@ -160,13 +160,16 @@ impl DataFileWriter {
     /// Closes every open file.
     ///
     /// # Errors
-    /// [`LakeError`] when S3 does not take the last bytes.
+    /// [`LakeError`] when S3 does not take the last bytes; the files that were finished are
+    /// removed then.
     pub async fn close(self) -> Result<WrittenFiles, LakeError> {
-        let files = self
-            .writer
-            .close()
-            .await
-            .map_err(|error| LakeError::of_iceberg(&self.identity, error))?;
+        let files = match self.writer.close().await {
+            Ok(files) => files,
+            Err(error) => {
+                remove(&self.io, &self.written).await;
+                return Err(LakeError::of_iceberg(&self.identity, error));
+            }
+        };
         Ok(WrittenFiles {
             files,
             rows: self.rows,

@@ -3,6 +3,12 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "glue")]
+pub mod glue;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(feature = "service")]
+pub mod service;
 pub mod snowflake;
 
 /// The throw-away private key of the tests, PKCS#8 in PEM.

@@ -1,0 +1,147 @@
+//! A Glue Data Catalog in memory, behind the real client: databases and tables whose updates
+//! compare versions (AWS JSON 1.1).
+//! <https://docs.aws.amazon.com/glue/latest/webapi/API_UpdateTable.html>
+
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_sdk_glue::Client;
+use aws_sdk_glue::config::{BehaviorVersion, Region, retry::RetryConfig};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use crate::service::{Call, Calls, Service, http_client};
+
+/// A catalog.
+#[derive(Debug, Clone, Default)]
+pub struct InMemoryCatalog {
+    /// What it was asked, and what it is told to do.
+    pub calls: Calls,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    databases: BTreeSet<String>,
+    /// By `database.table`.
+    tables: BTreeMap<String, Table>,
+}
+
+#[derive(Debug, Clone)]
+struct Table {
+    version: u64,
+    input: Value,
+}
+
+impl InMemoryCatalog {
+    /// A client of this catalog, with that way to retry.
+    pub fn client(&self, retry: RetryConfig) -> Client {
+        Client::from_conf(
+            aws_sdk_glue::Config::builder()
+                .behavior_version(BehaviorVersion::latest())
+                .region(Region::from_static("eu-west-1"))
+                .retry_config(retry)
+                .allow_no_auth()
+                .http_client(http_client(self.clone()))
+                .build(),
+        )
+    }
+
+    /// A parameter of the table, if there is such a table.
+    pub fn parameter(&self, database: &str, table: &str, name: &str) -> Option<String> {
+        let state = self.lock();
+        let table = state.tables.get(&format!("{database}.{table}"))?;
+        Some(table.input["Parameters"][name].as_str()?.to_owned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service for InMemoryCatalog {
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    fn call_of(&self, request: &HttpRequest) -> Call {
+        let target = request.headers().get("x-amz-target").expect("a target");
+        let operation = target.strip_prefix("AWSGlue.").expect("a target of Glue").to_owned();
+        let body = body_of(request);
+        let subject = match operation.as_str() {
+            "CreateDatabase" => text(&body["DatabaseInput"]["Name"]),
+            "GetTable" => format!("{}.{}", text(&body["DatabaseName"]), text(&body["Name"])),
+            "CreateTable" | "UpdateTable" => {
+                format!("{}.{}", text(&body["DatabaseName"]), text(&body["TableInput"]["Name"]))
+            }
+            _ => panic!("{operation} is not built"),
+        };
+        Call { operation, subject }
+    }
+
+    fn answer(&self, call: &Call, request: &HttpRequest) -> HttpResponse {
+        let body = body_of(request);
+        let mut state = self.lock();
+        match call.operation.as_str() {
+            "CreateDatabase" => match state.databases.insert(call.subject.clone()) {
+                true => response(200, &json!({})),
+                false => Self::error(400, "AlreadyExistsException"),
+            },
+            "GetTable" => match state.tables.get(&call.subject) {
+                None => Self::error(400, "EntityNotFoundException"),
+                Some(table) => {
+                    let mut answer = table.input.clone();
+                    answer["DatabaseName"] = body["DatabaseName"].clone();
+                    answer["VersionId"] = table.version.to_string().into();
+                    response(200, &json!({"Table": answer}))
+                }
+            },
+            "CreateTable" if !state.databases.contains(text(&body["DatabaseName"]).as_str()) => {
+                Self::error(400, "EntityNotFoundException")
+            }
+            "CreateTable" if state.tables.contains_key(&call.subject) => {
+                Self::error(400, "AlreadyExistsException")
+            }
+            "CreateTable" => {
+                let table = Table { version: 0, input: body["TableInput"].clone() };
+                state.tables.insert(call.subject.clone(), table);
+                response(200, &json!({}))
+            }
+            _ => match state.tables.get_mut(&call.subject) {
+                None => Self::error(400, "EntityNotFoundException"),
+                Some(table) => {
+                    let compared = body["VersionId"].as_str();
+                    if compared.is_some_and(|version| version != table.version.to_string()) {
+                        return Self::error(400, "ConcurrentModificationException");
+                    }
+                    *table =
+                        Table { version: table.version + 1, input: body["TableInput"].clone() };
+                    response(200, &json!({}))
+                }
+            },
+        }
+    }
+
+    fn error(status: u16, code: &str) -> HttpResponse {
+        response(status, &json!({"__type": code, "Message": "told to"}))
+    }
+}
+
+fn body_of(request: &HttpRequest) -> Value {
+    let bytes = request.body().bytes().expect("a body in memory");
+    serde_json::from_slice(bytes).expect("a body of JSON")
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a name").to_owned()
+}
+
+fn response(status: u16, body: &Value) -> HttpResponse {
+    let status = status.try_into().expect("a status");
+    let mut response = HttpResponse::new(status, SdkBody::from(body.to_string()));
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.1");
+    response
+}
