@@ -353,6 +353,7 @@ fn payloads_are_the_messages() {
         "decision": "m",
         "load": [0],
         "additions": [{ "column": "c", "fieldType": "long" }],
+        "badRows": [0],
         "executionArn": "a",
         "taskToken": "t",
         "table": table,
