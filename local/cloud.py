@@ -186,7 +186,9 @@ def _start_snowflake(stack: Stack) -> None:
     """Starts the Snowflake stand-in, and stores the key pair that the function signs with."""
     port = free_port(0)
     log = stack.directory / "snowflake-requests.jsonl"
-    program = ROOT / "target" / "lambda" / "snowflake-stand-in" / "bootstrap"
+    # A copy of its own: the next build could not replace a program that runs.
+    program = stack.directory / "snowflake-stand-in"
+    shutil.copy2(ROOT / "target" / "lambda" / "snowflake-stand-in" / "bootstrap", program)
     with console.Phase(f"start the Snowflake stand-in at http://{_HOST}:{port}"):
         made = subprocess.run(
             [str(VENV / "cloud" / "bin" / "python"), "-c", _MAKE_KEY_PAIR],
