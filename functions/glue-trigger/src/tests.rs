@@ -19,34 +19,13 @@ use aws_sdk_sfn::operation::send_task_failure::{SendTaskFailureError, SendTaskFa
 use aws_sdk_sfn::operation::send_task_success::{SendTaskSuccessError, SendTaskSuccessOutput};
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_sfn::types::error::TaskTimedOut;
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, mock};
 use landfall_messages::{Batch, ContractRef, ObjectVersion};
 use landfall_testing::dynamodb::InMemoryTable;
 
-use super::*;
+use landfall_testing::stub_client;
 
-/// A client that answers by rules.
-macro_rules! stub_client {
-    ($sdk:ident, [$($rule:expr),* $(,)?]) => {
-        $sdk::Client::from_conf(
-            $sdk::Config::builder()
-                .behavior_version($sdk::config::BehaviorVersion::latest())
-                .region($sdk::config::Region::from_static("eu-west-1"))
-                // As in the function, so that a retry that must not happen would.
-                .retry_config($sdk::config::retry::RetryConfig::standard())
-                .allow_no_auth()
-                .http_client(create_mock_http_client())
-                .interceptor(
-                    MockResponseInterceptor::new()
-                        .rule_mode(RuleMode::MatchAny)
-                        $(.with_rule(&$rule))*,
-                )
-                .build(),
-        )
-    };
-}
+use super::*;
 
 const DOCUMENT: &str = "s3://warehouse/batches/orders-1.json";
 
@@ -161,9 +140,7 @@ fn pair(token: &str, what: &str) -> (String, String) {
 fn glue(world: &Arc<Mutex<World>>) -> aws_sdk_glue::Client {
     use aws_sdk_glue::Client;
     let (starting, asking, listing) = (world.clone(), world.clone(), world.clone());
-    stub_client!(
-        aws_sdk_glue,
-        [
+    stub_client!(aws_sdk_glue, retrying [
             mock!(Client::start_job_run).then_compute_response(move |input| {
                 let world = &mut *starting.lock().unwrap();
                 world.starts += 1;
@@ -228,9 +205,7 @@ fn unanswered() -> HttpResponse {
 fn sfn(world: &Arc<Mutex<World>>) -> aws_sdk_sfn::Client {
     use aws_sdk_sfn::Client;
     let (succeeding, failing) = (world.clone(), world.clone());
-    stub_client!(
-        aws_sdk_sfn,
-        [
+    stub_client!(aws_sdk_sfn, retrying [
             mock!(Client::send_task_success).then_compute_response(move |input| {
                 let world = &mut *succeeding.lock().unwrap();
                 if !world.somebody_waits {
@@ -282,7 +257,7 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
     let world = world.clone();
     stub_client!(
         aws_sdk_s3,
-        [mock!(Client::put_object).then_compute_output(move |input| {
+        retrying[mock!(Client::put_object).then_compute_output(move |input| {
             let location = format!("s3://{}/{}", input.bucket().unwrap(), input.key().unwrap());
             let document = serde_json::from_slice(input.body.bytes().unwrap()).unwrap();
             world.lock().unwrap().documents.push((location, document));

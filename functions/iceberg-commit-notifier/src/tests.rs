@@ -10,33 +10,13 @@ use aws_sdk_glue::types::Table;
 use aws_sdk_glue::types::error::EntityNotFoundException;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, Rule, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, Rule, mock};
 use landfall_messages::TableIdentity;
 use landfall_runtime::NamedError;
 
-use super::*;
+use landfall_testing::stub_client;
 
-/// A client that answers by rules.
-macro_rules! stub_client {
-    ($sdk:ident, [$($rule:expr),* $(,)?]) => {
-        $sdk::Client::from_conf(
-            $sdk::Config::builder()
-                .behavior_version($sdk::config::BehaviorVersion::latest())
-                .region($sdk::config::Region::from_static("eu-west-1"))
-                .retry_config($sdk::config::retry::RetryConfig::disabled())
-                .allow_no_auth()
-                .http_client(create_mock_http_client())
-                .interceptor(
-                    MockResponseInterceptor::new()
-                        .rule_mode(RuleMode::MatchAny)
-                        $(.with_rule(&$rule))*,
-                )
-                .build(),
-        )
-    };
-}
+use super::*;
 
 const BUS: &str = "arn:aws:events:eu-west-1:111122223333:event-bus/landfall";
 const LOCATION: &str = "s3://warehouse/landfall/orders/metadata/\

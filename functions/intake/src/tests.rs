@@ -18,34 +18,14 @@ use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::operation::start_execution::{StartExecutionError, StartExecutionOutput};
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_sfn::types::error::ExecutionAlreadyExists;
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, mock};
 use landfall_messages::{ContractRef, ExecutionInput, ObjectVersion, ProblemKind};
 use landfall_testing::dynamodb::InMemoryTable;
 
+use landfall_testing::stub_client;
+
 use super::*;
 use crate::contracts::Document;
-
-/// A client that answers by rules.
-macro_rules! stub_client {
-    ($sdk:ident, [$($rule:expr),* $(,)?]) => {
-        $sdk::Client::from_conf(
-            $sdk::Config::builder()
-                .behavior_version($sdk::config::BehaviorVersion::latest())
-                .region($sdk::config::Region::from_static("eu-west-1"))
-                .retry_config($sdk::config::retry::RetryConfig::disabled())
-                .allow_no_auth()
-                .http_client(create_mock_http_client())
-                .interceptor(
-                    MockResponseInterceptor::new()
-                        .rule_mode(RuleMode::MatchAny)
-                        $(.with_rule(&$rule))*,
-                )
-                .build(),
-        )
-    };
-}
 
 /// An "Object Created" event; without a version id when `version` is empty.
 pub(crate) fn event(bucket: &str, key: &str, size: u64, version: &str) -> String {

@@ -15,14 +15,14 @@ use aws_sdk_s3::operation::upload_part::UploadPartOutput;
 use aws_sdk_s3::operation::upload_part_copy::UploadPartCopyOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::CopyPartResult;
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, RuleMode, create_mock_http_client, mock,
-};
+use aws_smithy_mocks::{MockResponse, mock};
 use landfall_messages::{
     Batch, ColumnAddition, ContractRef, Engine, LedgerKey, ObjectCheck, ObjectVersion, Verdict,
 };
 use landfall_runtime::NamedError;
 use landfall_testing::dynamodb::InMemoryTable;
+
+use landfall_testing::stub_client;
 
 use super::*;
 
@@ -51,26 +51,6 @@ pub(crate) fn batch(objects: Vec<ObjectVersion>) -> Batch {
         },
         objects,
     }
-}
-
-/// A client that answers by rules.
-macro_rules! stub_client {
-    ($sdk:ident, [$($rule:expr),* $(,)?]) => {
-        $sdk::Client::from_conf(
-            $sdk::Config::builder()
-                .behavior_version($sdk::config::BehaviorVersion::latest())
-                .region($sdk::config::Region::from_static("eu-west-1"))
-                .retry_config($sdk::config::retry::RetryConfig::disabled())
-                .allow_no_auth()
-                .http_client(create_mock_http_client())
-                .interceptor(
-                    MockResponseInterceptor::new()
-                        .rule_mode(RuleMode::MatchAny)
-                        $(.with_rule(&$rule))*,
-                )
-                .build(),
-        )
-    };
 }
 
 /// Buckets, and every call that writes.
