@@ -115,9 +115,9 @@ fn output_columns(table: &TableSchema) -> Vec<OutputColumn> {
     table
         .columns
         .iter()
-        .filter_map(|column| match column.field_type {
-            TableType::Field(field_type) => {
-                Some(OutputColumn { name: column.name.clone(), field_type })
+        .filter_map(|column| match &column.data_type {
+            TableType::Known(data_type) => {
+                Some(OutputColumn { name: column.name.clone(), data_type: data_type.clone() })
             }
             TableType::Other(_) => None,
         })

@@ -63,7 +63,7 @@ impl RowBuffer {
             .zip(self.schema.fields())
             .filter(|(column, _)| !matches!(column, ColumnBuffer::Nulls(_)));
         for ((column, field), value) in fillable.zip(values) {
-            if !column.push(*value) {
+            if !column.push(value) {
                 return Err(DoesNotFit {
                     column: field.name().clone(),
                     data_type: field.data_type().clone(),
@@ -114,8 +114,8 @@ impl ColumnBuffer {
 
     /// False when the value does not fit. A table may be wider than its contract, as Iceberg's
     /// own type promotions allow.
-    fn push(&mut self, value: Value<'_>) -> bool {
-        match (self, value) {
+    fn push(&mut self, value: &Value<'_>) -> bool {
+        match (self, value.clone()) {
             (Self::Boolean(column), Value::Boolean(value)) => column.append_value(value),
             (Self::Int(column), Value::Int(value)) => column.append_value(value),
             (Self::Long(column), Value::Long(value)) => column.append_value(value),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landfall_contract::{Contract, FieldType, OnDrift};
+use landfall_contract::{Contract, DataType, FieldType, OnDrift};
 use landfall_messages::{SchemaChange, Verdict};
 
 use crate::file::FileReport;
@@ -291,7 +291,7 @@ impl Comparison<'_> {
             return;
         };
         let name = column.name.as_str();
-        let wanted = column.field_type;
+        let Some(wanted) = column.primitive() else { return };
         let Some(existing) = table.columns.iter().find(|existing| existing.name == name) else {
             let alike =
                 table.columns.iter().find(|other| normal_name(&other.name) == normal_name(name));
@@ -328,15 +328,15 @@ impl Comparison<'_> {
             }
             return;
         };
-        let has = match &existing.field_type {
-            TableType::Field(field_type) => field_type.to_string(),
+        let has = match &existing.data_type {
+            TableType::Known(data_type) => data_type.to_string(),
             TableType::Other(name) => name.clone(),
         };
         let types = (Some(has.clone()), Some(wanted.to_string()));
-        let differs = existing.field_type != TableType::Field(wanted);
-        match existing.field_type {
+        let differs = existing.data_type != TableType::Known(DataType::Primitive(wanted));
+        match existing.data_type {
             _ if !differs => {}
-            TableType::Field(from) if is_widening(from, wanted) => {
+            TableType::Known(DataType::Primitive(from)) if is_widening(from, wanted) => {
                 let verdict = self.by_policy();
                 let next = match verdict {
                     Verdict::Reject => "onDrift refuses that; change the contract back",
@@ -351,7 +351,7 @@ impl Comparison<'_> {
                     format!("the contract widens column {name} from {has} to {wanted}; {next}"),
                 );
             }
-            TableType::Field(from) if is_widening(wanted, from) => self.add(
+            TableType::Known(DataType::Primitive(from)) if is_widening(wanted, from) => self.add(
                 ChangeKind::Narrowed,
                 name,
                 types,
@@ -432,7 +432,7 @@ impl Comparison<'_> {
     fn known_to_the_table(&mut self, name: &str, index: usize) {
         let Some(column) = self.table.and_then(|table| table.columns.get(index)) else { return };
         self.file_side(&column.name, column.required, Some(name));
-        if let TableType::Other(has) = &column.field_type {
+        if let TableType::Other(has) = &column.data_type {
             self.add(
                 ChangeKind::TypeChanged,
                 &column.name,
@@ -491,7 +491,7 @@ mod tests {
     fn table(columns: &[(&str, FieldType, bool)]) -> TableSchema {
         let columns = columns.iter().map(|(name, field_type, required)| TableColumn {
             name: (*name).to_owned(),
-            field_type: TableType::Field(*field_type),
+            data_type: TableType::Known(DataType::Primitive(*field_type)),
             required: *required,
         });
         TableSchema { columns: columns.collect(), partition_sources: Vec::new() }
@@ -577,7 +577,7 @@ mod tests {
         let mut table = table(&[("id", FieldType::Long, true)]);
         table.columns.push(TableColumn {
             name: "tags".into(),
-            field_type: TableType::Other("list<string>".into()),
+            data_type: TableType::Other("list<string>".into()),
             required: false,
         });
         for policy in POLICIES {

@@ -1,6 +1,6 @@
 //! One file against its contract, from the first byte to the report.
 
-use landfall_contract::{Contract, CsvFormat, FieldType, Format, OnBadRows};
+use landfall_contract::{Contract, CsvFormat, DataType, FieldType, Format, OnBadRows};
 use landfall_messages::BadRow;
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ pub struct OutputColumn {
     /// Name as in the table.
     pub name: String,
     /// Type as in the table: the contract's, or one it widens to.
-    pub field_type: FieldType,
+    pub data_type: DataType,
 }
 
 /// Why a file as a whole is unusable. The check stops where it finds this.
@@ -180,6 +180,9 @@ impl FileCheck {
         let reader = match format {
             Format::Csv(format) => {
                 Reader::Csv(Box::new(CsvCheck::new(contract, format, table, options, output)?))
+            }
+            Format::Json(_) | Format::Parquet | Format::Avro => {
+                return Err(CompileError::Format);
             }
         };
         Ok(Self { reader })
@@ -322,7 +325,7 @@ impl Rows {
                 .and_then(|table| table.columns.iter().find(|c| c.name == column.name))
                 .is_some_and(|column| column.required);
             if let Some(index) = output.iter().position(|wanted| wanted.name == column.name) {
-                check.send_to(index, output[index].field_type)?;
+                check.send_to(index, &output[index].data_type)?;
             }
             compiled.push(Some(check));
         }
@@ -518,7 +521,7 @@ impl Rows {
                     let column =
                         UndeclaredColumn { name: name.clone(), inference: Inference::default() };
                     self.undeclared.push((place, column));
-                    let field_type = self.wanted(name).map(|(_, field_type)| field_type);
+                    let field_type = self.wanted(name).and_then(|(_, wanted)| primitive(wanted));
                     self.send(name, ColumnCheck::of_type(name, field_type, false))
                 }
             }));
@@ -529,7 +532,7 @@ impl Rows {
 
     /// Where the output wants a column that the contract does not have: by its name, else by
     /// a name that differs only by case or blanks.
-    fn wanted(&self, name: &str) -> Option<(usize, FieldType)> {
+    fn wanted(&self, name: &str) -> Option<(usize, &DataType)> {
         let places = || self.output.iter().enumerate();
         let alike = |column: &str| {
             self.contract.column(column).is_none() && normal_name(column) == normal_name(name)
@@ -537,15 +540,15 @@ impl Rows {
         places()
             .find(|(_, wanted)| wanted.name == name)
             .or_else(|| places().find(|(_, wanted)| alike(&wanted.name)))
-            .map(|(place, wanted)| (place, wanted.field_type))
+            .map(|(place, wanted)| (place, &wanted.data_type))
     }
 
     fn of_table(&self, index: usize, name: &str) -> ColumnCheck {
         match self.table.as_ref().and_then(|table| table.columns.get(index)) {
             None => ColumnCheck::of_type(name, None, false),
             Some(column) => {
-                let field_type = match column.field_type {
-                    TableType::Field(field_type) => Some(field_type),
+                let field_type = match &column.data_type {
+                    TableType::Known(data_type) => primitive(data_type),
                     TableType::Other(_) => None,
                 };
                 let check = ColumnCheck::of_type(&column.name, field_type, column.required);
@@ -633,6 +636,13 @@ impl Rows {
             header: self.header,
             undeclared: self.undeclared.into_iter().map(|(_, column)| column).collect(),
         }
+    }
+}
+
+fn primitive(data_type: &DataType) -> Option<FieldType> {
+    match data_type {
+        DataType::Primitive(field_type) => Some(*field_type),
+        _ => None,
     }
 }
 

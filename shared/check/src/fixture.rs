@@ -1,12 +1,12 @@
 //! Contracts and columns for tests.
 
-use landfall_contract::{Column, Contract, Destination, FieldType, Policy, Rules};
+use landfall_contract::{Column, ColumnType, Contract, Destination, FieldType, Policy, Rules};
 
 /// An optional column without rules.
 pub(crate) fn column(name: &str, field_type: FieldType) -> Column {
     Column {
         name: name.into(),
-        field_type,
+        column_type: ColumnType::Primitive(field_type),
         required: false,
         unique: false,
         primary_key: None,
@@ -28,6 +28,8 @@ pub(crate) fn contract(columns: Vec<Column>) -> Contract {
         snowflake: None,
         columns,
         partition: Vec::new(),
+        keys: Vec::new(),
+        metrics: Vec::new(),
         policy: Policy::default(),
         not_enforced: Vec::new(),
     }

@@ -91,7 +91,7 @@ pub(crate) fn duplicate<'a>(
 
 #[cfg(test)]
 mod tests {
-    use landfall_contract::FieldType;
+    use landfall_contract::{DataType, FieldType};
 
     use super::*;
     use crate::fixture::{column, contract};
@@ -104,7 +104,7 @@ mod tests {
     fn table(names: &[&str]) -> TableSchema {
         let column = |name: &&str| TableColumn {
             name: (*name).to_owned(),
-            field_type: TableType::Field(FieldType::String),
+            data_type: TableType::Known(DataType::Primitive(FieldType::String)),
             required: false,
         };
         TableSchema { columns: names.iter().map(column).collect(), partition_sources: Vec::new() }

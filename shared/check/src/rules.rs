@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use landfall_contract::{Bound, Column, FieldType};
+use landfall_contract::{Bound, Column, DataType, FieldType};
 use serde::Serialize;
 
 use crate::value::{self, Number, Value};
@@ -120,10 +120,13 @@ pub enum CompileError {
         /// Column name.
         column: String,
         /// The contract's type.
-        from: FieldType,
+        from: DataType,
         /// The wanted type.
-        to: FieldType,
+        to: DataType,
     },
+    /// No reader for the format.
+    #[error("files of this format cannot be checked")]
+    Format,
 }
 
 /// Inclusive bounds of integers, days and microseconds.
@@ -203,7 +206,7 @@ enum Kind {
 /// Rules on the text of a value.
 #[derive(Debug)]
 struct TextRules {
-    pattern: Option<regex::bytes::Regex>,
+    patterns: Vec<regex::bytes::Regex>,
     valid_values: Option<ValidValues>,
     multiple_of: Option<MultipleOf>,
     min_length: usize,
@@ -231,10 +234,7 @@ impl TextRules {
         {
             return false;
         }
-        match &self.pattern {
-            Some(pattern) => pattern.is_match(bytes),
-            None => true,
-        }
+        self.patterns.iter().all(|pattern| pattern.is_match(bytes))
     }
 }
 
@@ -380,16 +380,18 @@ impl ColumnCheck {
             reason,
         };
         let rules = &column.rules;
-        let kind = Kind::new(column.field_type, rules.minimum.as_ref(), rules.maximum.as_ref())
-            .map_err(wrong)?;
-        let pattern = match &rules.pattern {
-            None => None,
-            // The same expression on bytes: the text is known to be UTF-8 by then.
-            Some(pattern) => Some(
+        let field_type = column.primitive().unwrap_or(FieldType::String);
+        let kind =
+            Kind::new(field_type, rules.minimum.as_ref(), rules.maximum.as_ref()).map_err(wrong)?;
+        // The same expressions on bytes: the text is known to be UTF-8 by then.
+        let patterns = rules
+            .patterns
+            .iter()
+            .map(|pattern| {
                 regex::bytes::Regex::new(pattern.as_str())
-                    .map_err(|error| wrong(format!("its pattern does not compile: {error}")))?,
-            ),
-        };
+                    .map_err(|error| wrong(format!("its pattern does not compile: {error}")))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
         let multiple_of = match &rules.multiple_of {
             None => None,
             Some(text) => Some(MultipleOf::new(text).ok_or_else(|| {
@@ -400,13 +402,13 @@ impl ColumnCheck {
             bound.map_or(default, |bound| usize::try_from(bound).unwrap_or(usize::MAX))
         };
         let text = TextRules {
-            pattern,
+            patterns,
             valid_values: rules.valid_values.as_deref().map(ValidValues::new),
             multiple_of,
             min_length: length(rules.min_length, 0),
             max_length: length(rules.max_length, usize::MAX),
         };
-        let any_text_rule = text.pattern.is_some()
+        let any_text_rule = !text.patterns.is_empty()
             || text.valid_values.is_some()
             || text.multiple_of.is_some()
             || text.min_length > 0
@@ -417,7 +419,7 @@ impl ColumnCheck {
             required: column.required,
             output: None,
             kind,
-            field_type: column.field_type,
+            field_type,
             text: any_text_rule.then(|| Box::new(text)),
             widening: Widening::None,
             minimum: rules.minimum.clone(),
@@ -450,8 +452,15 @@ impl ColumnCheck {
     }
 
     /// Sends the values to a place in the output, as values of the wanted type.
-    pub(crate) fn send_to(&mut self, output: usize, wanted: FieldType) -> Result<(), CompileError> {
+    pub(crate) fn send_to(&mut self, output: usize, wanted: &DataType) -> Result<(), CompileError> {
         self.output = Some(output);
+        let &DataType::Primitive(wanted) = wanted else {
+            return Err(CompileError::Output {
+                column: self.name.clone(),
+                from: DataType::Primitive(self.field_type),
+                to: wanted.clone(),
+            });
+        };
         self.widening = match (self.field_type, wanted) {
             (from, to) if from == to => Widening::None,
             (FieldType::Int, FieldType::Long) => Widening::IntToLong,
@@ -461,7 +470,11 @@ impl ColumnCheck {
                 FieldType::Decimal { precision: to, scale: b },
             ) if a == b && from <= to => Widening::None,
             (from, to) => {
-                return Err(CompileError::Output { column: self.name.clone(), from, to });
+                return Err(CompileError::Output {
+                    column: self.name.clone(),
+                    from: DataType::Primitive(from),
+                    to: DataType::Primitive(to),
+                });
             }
         };
         Ok(())
@@ -574,7 +587,7 @@ impl ColumnCheck {
             if rules.multiple_of.is_some_and(|divisor| divisor.divides(bytes) != Some(true)) {
                 broken.insert(Rule::MultipleOf);
             }
-            if rules.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(bytes)) {
+            if rules.patterns.iter().any(|pattern| !pattern.is_match(bytes)) {
                 broken.insert(Rule::Pattern);
             }
         }
@@ -601,8 +614,9 @@ impl ColumnCheck {
                 Ok(_) => format!("{shown} is not a {}", self.field_type),
             },
             Rule::Pattern => {
-                let pattern =
-                    rules.and_then(|rules| rules.pattern.as_ref()).map_or("", |p| p.as_str());
+                let pattern = rules
+                    .and_then(|rules| rules.patterns.iter().find(|p| !p.is_match(bytes)))
+                    .map_or("", |p| p.as_str());
                 format!("{shown} does not match the pattern {pattern}")
             }
             Rule::ValidValues => {
@@ -860,11 +874,11 @@ mod tests {
 
     #[test]
     fn patterns_match_anywhere_and_see_unicode() {
-        let rules = Rules { pattern: Some(Regex::new(r"^\p{Lu}.$").unwrap()), ..Rules::default() };
+        let rules = Rules { patterns: vec![Regex::new(r"^\p{Lu}.$").unwrap()], ..Rules::default() };
         let check = check(FieldType::String, rules);
         assert_eq!(broken(&check, "Éé"), [""; 0]);
         assert_eq!(broken(&check, "éé"), ["pattern"]);
-        let rules = Rules { pattern: Some(Regex::new("b").unwrap()), ..Rules::default() };
+        let rules = Rules { patterns: vec![Regex::new("b").unwrap()], ..Rules::default() };
         assert_eq!(broken(&super::tests::check(FieldType::String, rules), "abc"), [""; 0]);
     }
 
@@ -941,7 +955,7 @@ mod tests {
     #[test]
     fn every_broken_rule_of_a_value_is_found() {
         let rules = Rules {
-            pattern: Some(Regex::new("^x").unwrap()),
+            patterns: vec![Regex::new("^x").unwrap()],
             valid_values: Some(vec!["x".into()]),
             min_length: Some(9),
             ..Rules::default()

@@ -1,6 +1,6 @@
 //! The table's columns, as the check compares them.
 
-use landfall_contract::FieldType;
+use landfall_contract::DataType;
 
 /// The table's current schema.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +17,7 @@ pub struct TableColumn {
     /// Name.
     pub name: String,
     /// Type.
-    pub field_type: TableType,
+    pub data_type: TableType,
     /// Whether null is not allowed.
     pub required: bool,
 }
@@ -26,7 +26,7 @@ pub struct TableColumn {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableType {
     /// One that a contract can state.
-    Field(FieldType),
+    Known(DataType),
     /// Any other Iceberg type, by its name.
     Other(String),
 }

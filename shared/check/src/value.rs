@@ -21,7 +21,7 @@
 use landfall_contract::FieldType;
 
 /// One value, as its Iceberg type stores it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Value<'a> {
     /// No value.
     Null,
@@ -49,6 +49,12 @@ pub enum Value<'a> {
     Str(&'a str),
     /// Big-endian bytes, as RFC 4122 lays them out.
     Uuid([u8; 16]),
+    /// A list's elements.
+    List(Vec<Value<'a>>),
+    /// A struct's fields, in the order of its type; null where one is absent.
+    Struct(Vec<Value<'a>>),
+    /// A map's entries, in the order of the file.
+    Map(Vec<(Value<'a>, Value<'a>)>),
 }
 
 /// The value of a text that is not null, or why it is none of this type.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::custom::{CustomProperties, Place};
 use crate::field::{Field, Findings};
-use crate::model::{Column, FieldType, PartitionField, Transform};
+use crate::model::{Column, ColumnType, FieldType, PartitionField, Transform};
 use crate::names;
 use crate::problem::quoted;
 use crate::{quality, rules, types};
@@ -120,7 +120,7 @@ fn column(property: &Field<'_>, name: String, findings: &mut Findings) -> Option
     );
     Some(Column {
         name,
-        field_type: column_type.field_type,
+        column_type: ColumnType::Primitive(column_type.field_type),
         required,
         unique,
         primary_key: None,
@@ -198,9 +198,13 @@ fn transform(
         Some(field) => {
             let text = field.text(findings)?;
             let read = parse_transform(text).and_then(|transform| {
-                applies(transform, column.field_type).map(|()| transform).ok_or_else(|| {
-                    format!("{} does not apply to a `{}`", quoted(text), column.field_type)
-                })
+                column
+                    .primitive()
+                    .and_then(|field_type| applies(transform, field_type))
+                    .map(|()| transform)
+                    .ok_or_else(|| {
+                        format!("{} does not apply to a `{}`", quoted(text), column.data_type())
+                    })
             });
             match read {
                 Ok(transform) => transform,

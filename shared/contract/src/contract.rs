@@ -57,6 +57,8 @@ fn read_contract(contract: &Field<'_>, findings: &mut Findings) -> Option<Contra
         columns: columns.columns,
         partition: columns.partition,
         policy,
+        keys: Vec::new(),
+        metrics: Vec::new(),
         not_enforced: std::mem::take(&mut findings.not_enforced),
     })
 }

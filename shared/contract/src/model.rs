@@ -29,6 +29,10 @@ pub struct Contract {
     pub columns: Vec<Column>,
     /// Partition fields in `partitionKeyPosition` order; may be empty.
     pub partition: Vec<PartitionField>,
+    /// What occurs once in a batch. May be empty; the primary key comes first.
+    pub keys: Vec<UniqueKey>,
+    /// Metrics on each file as a whole.
+    pub metrics: Vec<Metric>,
     /// Landfall's own knobs.
     pub policy: Policy,
     /// What the document states and Landfall does not enforce, as (JSON pointer, reason).
@@ -45,6 +49,24 @@ pub struct Source {
     pub pattern: KeyPattern,
     /// Format of the objects.
     pub format: Format,
+    /// How the objects are compressed.
+    pub compression: Compression,
+}
+
+/// How an object's bytes are compressed: custom property `compression` of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// The first bytes say: gzip, zstd or bzip2 by their magic numbers, else none.
+    #[default]
+    Auto,
+    /// Not compressed.
+    None,
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 8878, any number of frames.
+    Zstd,
+    /// bzip2, any number of streams.
+    Bzip2,
 }
 
 /// A key prefix or glob, compiled.
@@ -67,6 +89,24 @@ pub(crate) enum KeyMatcher {
 pub enum Format {
     /// Delimited text.
     Csv(CsvFormat),
+    /// JSON documents, one for each record.
+    Json(JsonLayout),
+    /// Apache Parquet.
+    Parquet,
+    /// Avro object container files.
+    Avro,
+}
+
+/// How one file holds many JSON documents: ODCS `delimiter` of a server of format `json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JsonLayout {
+    /// The first byte says: `[` opens an array, anything else is one document per line.
+    #[default]
+    Auto,
+    /// One document per line, `new_line` in ODCS.
+    Lines,
+    /// One array of documents, `array` in ODCS.
+    Array,
 }
 
 /// Dialect of delimited text.
@@ -81,11 +121,22 @@ pub struct CsvFormat {
     pub header: bool,
     /// Unquoted field text that means null, besides the empty field. Default none.
     pub null_value: Option<String>,
+    /// A line that starts with this byte is no record. Default none.
+    pub comment: Option<u8>,
+    /// Physical lines before the header, or the first record, that are skipped. Default 0.
+    pub skip_lines: u32,
 }
 
 impl Default for CsvFormat {
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', header: true, null_value: None }
+        Self {
+            delimiter: b',',
+            quote: b'"',
+            header: true,
+            null_value: None,
+            comment: None,
+            skip_lines: 0,
+        }
     }
 }
 
@@ -125,7 +176,7 @@ pub struct Column {
     /// Column name in file and table: `physicalName`, else `name`.
     pub name: String,
     /// The column's type.
-    pub field_type: FieldType,
+    pub column_type: ColumnType,
     /// Null is a violation.
     pub required: bool,
     /// Values repeat nowhere in the batch.
@@ -143,7 +194,121 @@ pub struct Column {
     pub pointer: String,
 }
 
-/// Types that a column can have; each is one Iceberg primitive.
+impl Column {
+    /// The type, when it is a primitive.
+    pub fn primitive(&self) -> Option<FieldType> {
+        match self.column_type {
+            ColumnType::Primitive(field_type) => Some(field_type),
+            _ => None,
+        }
+    }
+
+    /// The type without its rules.
+    pub fn data_type(&self) -> DataType {
+        match &self.column_type {
+            ColumnType::Primitive(field_type) => DataType::Primitive(*field_type),
+            ColumnType::Struct(columns) => DataType::Struct(
+                columns
+                    .iter()
+                    .map(|column| StructField {
+                        name: column.name.clone(),
+                        data_type: column.data_type(),
+                        required: column.required,
+                    })
+                    .collect(),
+            ),
+            ColumnType::List(element) => DataType::List {
+                element: Box::new(element.data_type()),
+                required: element.required,
+            },
+            ColumnType::Map(entry) => DataType::Map {
+                key: entry.key.primitive().unwrap_or(FieldType::String),
+                value: Box::new(entry.value.data_type()),
+                required: entry.value.required,
+            },
+        }
+    }
+}
+
+/// A column's type, with the rules of what is nested in it.
+#[derive(Debug, Clone)]
+pub enum ColumnType {
+    /// One value.
+    Primitive(FieldType),
+    /// ODCS `object` with `properties`: an Iceberg struct. At least one column.
+    Struct(Vec<Column>),
+    /// ODCS `array`: an Iceberg list. The element is a column of the name `element`.
+    List(Box<Column>),
+    /// `physicalType: map<K,V>`: an Iceberg map.
+    Map(Box<MapEntry>),
+}
+
+/// The two sides of a map, columns of the names `key` and `value`. Keys are primitive and
+/// required.
+#[derive(Debug, Clone)]
+pub struct MapEntry {
+    /// The key.
+    pub key: Column,
+    /// The value.
+    pub value: Column,
+}
+
+/// A type of any depth, without rules: what contract, file and table are compared by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DataType {
+    /// One value.
+    Primitive(FieldType),
+    /// Fields in order.
+    Struct(Vec<StructField>),
+    /// A list.
+    List {
+        /// Type of the elements.
+        element: Box<DataType>,
+        /// No element is null.
+        required: bool,
+    },
+    /// A map.
+    Map {
+        /// Type of the keys.
+        key: FieldType,
+        /// Type of the values.
+        value: Box<DataType>,
+        /// No value is null.
+        required: bool,
+    },
+}
+
+/// One field of a struct.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StructField {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub data_type: DataType,
+    /// Null is not allowed.
+    pub required: bool,
+}
+
+impl fmt::Display for DataType {
+    /// As the Iceberg spec writes types: `struct<a: long, b: list<string>>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Primitive(field_type) => field_type.fmt(f),
+            Self::Struct(fields) => {
+                f.write_str("struct<")?;
+                for (index, field) in fields.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}: {}", field.name, field.data_type)?;
+                }
+                f.write_str(">")
+            }
+            Self::List { element, .. } => write!(f, "list<{element}>"),
+            Self::Map { key, value, .. } => write!(f, "map<{key}, {value}>"),
+        }
+    }
+}
+
+/// Primitive types, each one of Iceberg's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FieldType {
     /// `true` or `false`.
@@ -200,8 +365,19 @@ impl fmt::Display for FieldType {
 /// Rules on a single value; all optional.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
-    /// The value matches somewhere, as JSON Schema's `pattern` does. Anchor it to match whole.
-    pub pattern: Option<Regex>,
+    /// The value matches each of these somewhere, as JSON Schema's `pattern` does. Anchor a
+    /// pattern to match whole.
+    pub patterns: Vec<Regex>,
+    /// The text has this form.
+    pub format: Option<StringFormat>,
+    /// How a date, time or timestamp is written; absent means ISO 8601.
+    pub moment_format: Option<MomentFormat>,
+    /// The zone of a timestamptz that is written without one; absent means that it must be
+    /// written. An IANA name such as `Europe/Berlin`.
+    pub default_timezone: Option<String>,
+    /// Texts that stand for a missing value, none of which may occur, compared as text. The
+    /// empty text is one only when it is listed. From the metric `missingValues`.
+    pub missing_values: Option<Vec<String>>,
     /// The value is one of these, compared as text. From the library metric `invalidValues`
     /// with `validValues` and `mustBe: 0`.
     pub valid_values: Option<Vec<String>>,
@@ -215,6 +391,214 @@ pub struct Rules {
     pub min_length: Option<u64>,
     /// Characters, not bytes.
     pub max_length: Option<u64>,
+    /// Elements of a list, at least.
+    pub min_items: Option<u64>,
+    /// Elements of a list, at most.
+    pub max_items: Option<u64>,
+    /// No two elements of a list are equal.
+    pub unique_items: bool,
+    /// Fields of an object that are present, at least.
+    pub min_properties: Option<u64>,
+    /// Fields of an object that are present, at most.
+    pub max_properties: Option<u64>,
+}
+
+/// Forms of text that ODCS names in `logicalTypeOptions.format` of a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StringFormat {
+    /// `local@domain`, RFC 5321 without comments and quoted local parts.
+    Email,
+    /// Host name, RFC 1123.
+    Hostname,
+    /// Dotted quad.
+    Ipv4,
+    /// RFC 4291.
+    Ipv6,
+    /// RFC 3986, with a scheme.
+    Uri,
+    /// RFC 4122, 8-4-4-4-12 hexadecimal digits.
+    Uuid,
+    /// Base64, RFC 4648 section 4.
+    Byte,
+}
+
+/// How dates and times are written: `logicalTypeOptions.format`, in the letters of the JDK's
+/// DateTimeFormatter, for instance `dd/MM/yyyy HH:mm:ss`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MomentFormat {
+    /// As written.
+    pub text: String,
+    /// The parts in order.
+    pub parts: Vec<MomentPart>,
+}
+
+/// One part of a [`MomentFormat`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MomentPart {
+    /// This text.
+    Literal(String),
+    /// `yyyy` or `uuuu`: four digits.
+    Year,
+    /// `yy`: two digits, 2000 to 2099.
+    ShortYear,
+    /// `MM` (two digits) or `M` (one or two).
+    Month {
+        /// Always two digits.
+        padded: bool,
+    },
+    /// `MMM`: `Jan` to `Dec`, in any case.
+    MonthName,
+    /// `dd` or `d`.
+    Day {
+        /// Always two digits.
+        padded: bool,
+    },
+    /// `HH` or `H`, 0 to 23.
+    Hour {
+        /// Always two digits.
+        padded: bool,
+    },
+    /// `hh` or `h`, 1 to 12.
+    HourOfHalfDay {
+        /// Always two digits.
+        padded: bool,
+    },
+    /// `a`: `AM` or `PM`, in any case.
+    HalfDay,
+    /// `mm` or `m`.
+    Minute {
+        /// Always two digits.
+        padded: bool,
+    },
+    /// `ss` or `s`.
+    Second {
+        /// Always two digits.
+        padded: bool,
+    },
+    /// `S` to `SSSSSS`: exactly so many digits of a second.
+    Fraction {
+        /// How many.
+        digits: u8,
+    },
+    /// `X`, `XX`, `XXX`, `x`...: `Z`, `+01`, `+0100` or `+01:00`.
+    Offset,
+}
+
+/// Columns whose values together occur once: the primary key, a `unique` column, or the
+/// metric `duplicateValues` with `mustBe: 0`. A key with a null in it collides with nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueKey {
+    /// Top-level columns of primitive type, by name, in key order; at least one.
+    pub columns: Vec<String>,
+    /// What states it.
+    pub origin: KeyOrigin,
+    /// JSON pointer of what states it.
+    pub pointer: String,
+}
+
+/// What states a [`UniqueKey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// `primaryKey`. Its columns are required too.
+    PrimaryKey,
+    /// `unique`.
+    Unique,
+    /// The metric `duplicateValues`.
+    Metric,
+}
+
+/// A library metric that counts over a whole file, because its threshold is not simply none,
+/// or because it only warns.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    /// `name` of the rule, when it has one.
+    pub name: Option<String>,
+    /// What is counted.
+    pub kind: MetricKind,
+    /// Rows, or percent of the file's rows.
+    pub unit: MetricUnit,
+    /// What must hold of the figure.
+    pub expectation: Expectation,
+    /// What a miss leads to.
+    pub severity: Severity,
+    /// JSON pointer of the rule.
+    pub pointer: String,
+}
+
+/// What a [`Metric`] counts. Columns are top-level ones of primitive type, by name.
+#[derive(Debug, Clone)]
+pub enum MetricKind {
+    /// Rows of the file.
+    RowCount,
+    /// Rows whose value is null.
+    NullValues {
+        /// Column.
+        column: String,
+    },
+    /// Rows whose value is null (if `nulls`) or one of the texts.
+    MissingValues {
+        /// Column.
+        column: String,
+        /// Texts that stand for a missing value.
+        texts: Vec<String>,
+        /// Whether null is one of them.
+        nulls: bool,
+    },
+    /// Rows whose value is not null and not valid.
+    InvalidValues {
+        /// Column.
+        column: String,
+        /// The valid ones, when listed.
+        valid_values: Option<Vec<String>>,
+        /// What a valid one matches, when given.
+        pattern: Option<Regex>,
+    },
+    /// Rows whose key occurred before in the file.
+    DuplicateValues {
+        /// Columns of the key.
+        columns: Vec<String>,
+    },
+}
+
+/// Unit of a metric's figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricUnit {
+    /// Rows.
+    Rows,
+    /// Percent of the file's rows, 0 to 100.
+    Percent,
+}
+
+/// What must hold of a figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Expectation {
+    /// `mustBe`.
+    Equal(f64),
+    /// `mustNotBe`.
+    NotEqual(f64),
+    /// `mustBeGreaterThan`.
+    Greater(f64),
+    /// `mustBeGreaterOrEqualTo`.
+    GreaterOrEqual(f64),
+    /// `mustBeLessThan`.
+    Less(f64),
+    /// `mustBeLessOrEqualTo`.
+    LessOrEqual(f64),
+    /// `mustBeBetween`, both ends included.
+    Between(f64, f64),
+    /// `mustNotBeBetween`, both ends excluded from what is allowed.
+    NotBetween(f64, f64),
+}
+
+/// What a missed expectation leads to: ODCS `severity`; silence is an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It is recorded.
+    Info,
+    /// It is reported.
+    Warning,
+    /// The file is refused.
+    Error,
 }
 
 /// A bound of the column's own type, as text that the type's parser accepts.

@@ -156,11 +156,7 @@ fn invalid_values(
     }
     if let Some(field) = pattern {
         let compiled = rules::read_pattern(&field, field_type, findings);
-        if rules.pattern.is_some() {
-            findings.not_enforced(&field, "a second pattern on one column is not enforced");
-        } else {
-            rules.pattern = compiled;
-        }
+        rules.patterns.extend(compiled);
     }
 }
 
@@ -243,7 +239,7 @@ mod tests {
     #[test]
     fn a_pattern_can_be_an_argument() {
         let read = read("metric: invalidValues, arguments: {pattern: '^a'}, mustBe: 0");
-        assert!(read.rules.pattern.unwrap().is_match("ab"));
+        assert!(read.rules.patterns[0].is_match("ab"));
     }
 
     #[test]

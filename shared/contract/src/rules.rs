@@ -41,7 +41,7 @@ pub(crate) fn read(
     }
     for (name, option) in options.entries() {
         match name {
-            "pattern" => rules.pattern = read_pattern(&option, field_type, findings),
+            "pattern" => rules.patterns.extend(read_pattern(&option, field_type, findings)),
             "minLength" => {
                 rules.min_length = length(&option, name, field_type, findings);
             }
@@ -443,7 +443,7 @@ mod tests {
     #[test]
     fn text_has_patterns_and_lengths() {
         let rules = rules(FieldType::String, "pattern: '^[A-Z]{3}$', minLength: 3, maxLength: 3");
-        assert!(rules.pattern.unwrap().is_match("EWR"));
+        assert!(rules.patterns[0].is_match("EWR"));
         assert_eq!((rules.min_length, rules.max_length), (Some(3), Some(3)));
         for (field_type, options, part) in [
             (FieldType::String, "pattern: '('", "not a valid pattern"),

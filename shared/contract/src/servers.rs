@@ -3,7 +3,7 @@
 use crate::custom::{CustomProperties, Place};
 use crate::field::{Field, Findings};
 use crate::key_pattern::split_location;
-use crate::model::{CsvFormat, Destination, Format, KeyPattern, Snowflake, Source};
+use crate::model::{Compression, CsvFormat, Destination, Format, KeyPattern, Snowflake, Source};
 use crate::names;
 use crate::problem::quoted;
 
@@ -76,7 +76,9 @@ fn source(server: &Field<'_>, findings: &mut Findings) -> Option<Source> {
     let read = split_location(location)
         .and_then(|(bucket, pattern)| Ok((bucket.to_owned(), KeyPattern::new(pattern)?)));
     match read {
-        Ok((bucket, pattern)) => Some(Source { bucket, pattern, format: format? }),
+        Ok((bucket, pattern)) => {
+            Some(Source { bucket, pattern, format: format?, compression: Compression::Auto })
+        }
         Err(reason) => {
             findings.problem(&at, reason);
             None

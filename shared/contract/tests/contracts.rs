@@ -79,7 +79,7 @@ fn the_weather_contract_says_what_its_comments_say() {
     assert!(contract.claims("landing", "weather/2013-01.csv"));
     assert!(!contract.claims("landing", "airports/airports.csv"));
     assert!(!contract.claims("elsewhere", "weather/2013-01.csv"));
-    let Format::Csv(csv) = &contract.sources[0].format;
+    let Format::Csv(csv) = &contract.sources[0].format else { panic!("not CSV") };
     assert_eq!((csv.delimiter, csv.quote, csv.header), (b',', b'"', true));
     assert_eq!(csv.null_value.as_deref(), Some("NA"));
     assert_eq!(contract.destination.database.as_deref(), Some("landfall"));
@@ -95,15 +95,15 @@ fn the_weather_contract_says_what_its_comments_say() {
     assert_eq!(partition, [("time_hour", Transform::Month), ("origin", Transform::Identity)]);
     let origin = contract.column("origin").unwrap();
     assert_eq!(origin.rules.valid_values.as_deref().unwrap(), ["EWR", "JFK", "LGA"]);
-    assert!(origin.rules.pattern.is_some() && origin.required);
+    assert!(!origin.rules.patterns.is_empty() && origin.required);
     assert_eq!((origin.rules.min_length, origin.rules.max_length), (Some(3), Some(3)));
     assert_eq!(origin.primary_key, Some(1));
     let time_hour = contract.column("time_hour").unwrap();
-    assert_eq!(time_hour.field_type, FieldType::TimestampTz);
+    assert_eq!(time_hour.primitive(), Some(FieldType::TimestampTz));
     assert!(time_hour.required, "nullValues mustBe 0 means required");
     assert_eq!(
-        contract.column("precip").unwrap().field_type,
-        FieldType::Decimal { precision: 5, scale: 2 }
+        contract.column("precip").unwrap().primitive(),
+        Some(FieldType::Decimal { precision: 5, scale: 2 })
     );
     let listed: Vec<_> = contract.not_enforced.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(listed, ["/schema/0/properties/0/primaryKey", "/schema/0/quality/0"]);
@@ -292,7 +292,7 @@ fn json_is_yaml() {
       "servers": [{"server": "l", "type": "s3", "location": "s3://landing/o/", "format": "csv", "delimiter": "\t"}],
       "schema": [{"name": "o", "properties": [{"name": "id", "logicalType": "integer"}]}]}"#;
     let contract = lint(text).unwrap_or_else(|errors| panic!("{errors}"));
-    let Format::Csv(csv) = &contract.sources[0].format;
+    let Format::Csv(csv) = &contract.sources[0].format else { panic!("not CSV") };
     assert_eq!(csv.delimiter, b'\t');
 }
 
@@ -332,8 +332,8 @@ schema:
     let id = contract.column("id").unwrap();
     assert!(id.required && id.rules.minimum.as_ref().unwrap().exclusive);
     assert_eq!(contract.column("unit").unwrap().rules.valid_values.as_ref().unwrap().len(), 2);
-    assert_eq!(contract.column("at").unwrap().field_type, FieldType::Timestamp);
-    let Format::Csv(csv) = &contract.sources[0].format;
+    assert_eq!(contract.column("at").unwrap().primitive(), Some(FieldType::Timestamp));
+    let Format::Csv(csv) = &contract.sources[0].format else { panic!("not CSV") };
     assert_eq!(csv.delimiter, b'|');
     // The same words under 3.1 are mistakes.
     assert!(lint(&text.replace("v3.0.2", "v3.1.0")).is_err());
@@ -348,7 +348,7 @@ fn csv_dialects_are_read_and_checked() {
     };
     let csv = |text: &str| {
         let contract = lint(text).unwrap_or_else(|errors| panic!("{errors}"));
-        let Format::Csv(csv) = contract.sources[0].format.clone();
+        let Format::Csv(csv) = contract.sources[0].format.clone() else { panic!("not CSV") };
         csv
     };
     assert_eq!(csv(&with("    delimiter: ;\n")).delimiter, b';');

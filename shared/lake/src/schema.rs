@@ -8,7 +8,7 @@ use iceberg::spec::{
 };
 use landfall_check::{TableColumn, TableSchema, TableType, is_widening};
 use landfall_contract::{
-    Column, Contract, FieldType, PartitionField, Transform as ContractTransform,
+    Column, Contract, DataType, FieldType, PartitionField, Transform as ContractTransform,
 };
 
 /// A column that a file brought and the contract does not know.
@@ -81,7 +81,7 @@ pub(crate) fn new_schema(
     for (id, column) in (1..).zip(&contract.columns) {
         if column.primary_key.is_some()
             && column.required
-            && !matches!(column.field_type, FieldType::Float | FieldType::Double)
+            && !matches!(column.primitive(), Some(FieldType::Float | FieldType::Double))
         {
             identifiers.push(id);
         }
@@ -95,7 +95,12 @@ pub(crate) fn new_schema(
 }
 
 fn field_of(id: i32, column: &Column, required: bool) -> NestedField {
-    let field = NestedField::new(id, &column.name, iceberg_type(column.field_type), required);
+    let field = NestedField::new(
+        id,
+        &column.name,
+        iceberg_type(column.primitive().unwrap_or(FieldType::String)),
+        required,
+    );
     match &column.description {
         Some(description) => field.with_doc(description),
         None => field,
@@ -168,7 +173,7 @@ pub(crate) fn evolve(
     let mut changes = Vec::new();
     let mut fields = Vec::new();
     for field in current.as_struct().fields() {
-        let wanted = contract.column(&field.name).map(|column| column.field_type);
+        let wanted = contract.column(&field.name).and_then(Column::primitive);
         let has = field_type(&field.field_type);
         let mut field = field.as_ref().clone();
         if let Some(wanted) = wanted
@@ -197,7 +202,7 @@ pub(crate) fn evolve(
     let mut next_id = last_column_id;
     for column in contract.columns.iter().filter(|column| !known.contains(column.name.as_str())) {
         next_id += 1;
-        changes.push(format!("column {} {} added", column.name, column.field_type));
+        changes.push(format!("column {} {} added", column.name, column.data_type()));
         fields.push(field_of(next_id, column, false).into());
     }
     for addition in additions {
@@ -247,9 +252,9 @@ pub(crate) fn table_schema(schema: &Schema, partition_sources: &[i32]) -> TableS
             .iter()
             .map(|field| TableColumn {
                 name: field.name.clone(),
-                field_type: field_type(&field.field_type).map_or_else(
+                data_type: field_type(&field.field_type).map_or_else(
                     || TableType::Other(field.field_type.to_string()),
-                    TableType::Field,
+                    |known| TableType::Known(DataType::Primitive(known)),
                 ),
                 required: field.required,
             })

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use landfall_contract::{Bound, Column, Policy, Rules};
+use landfall_contract::{Bound, Column, DataType, Policy, Rules};
 use regex::Regex;
 
 use super::*;
@@ -235,12 +235,12 @@ fn bad_rows_are_kept_byte_for_byte_and_the_rest_is_loaded() {
     let output = [
         OutputColumn {
             name: "price".into(),
-            field_type: FieldType::Decimal { precision: 14, scale: 2 },
+            data_type: DataType::Primitive(FieldType::Decimal { precision: 14, scale: 2 }),
         },
-        OutputColumn { name: "extra".into(), field_type: FieldType::Long },
-        OutputColumn { name: "absent".into(), field_type: FieldType::Date },
-        OutputColumn { name: "id".into(), field_type: FieldType::Long },
-        OutputColumn { name: "name".into(), field_type: FieldType::String },
+        OutputColumn { name: "extra".into(), data_type: DataType::Primitive(FieldType::Long) },
+        OutputColumn { name: "absent".into(), data_type: DataType::Primitive(FieldType::Date) },
+        OutputColumn { name: "id".into(), data_type: DataType::Primitive(FieldType::Long) },
+        OutputColumn { name: "name".into(), data_type: DataType::Primitive(FieldType::String) },
     ];
     let text = "\u{FEFF}id,extra,name,price\r\n1,7,\"a \"\"b\"\"\",1.5\r\nx,8,\"c\nd\",2\r\n3,9,e\n4,,,\n5,0,\"\",x";
     for chunk in [1, 5, 1000] {
@@ -264,7 +264,8 @@ fn bad_rows_are_kept_byte_for_byte_and_the_rest_is_loaded() {
 
 #[test]
 fn added_columns_are_found_by_either_spelling() {
-    let output = [OutputColumn { name: "New".into(), field_type: FieldType::Double }];
+    let output =
+        [OutputColumn { name: "New".into(), data_type: DataType::Primitive(FieldType::Double) }];
     let check = FileCheck::loading(&orders(), &csv(), None, Options::default(), &output).unwrap();
     let mut kept = Kept::default();
     run(check, b"id, new\n1,2\n", 3, &mut kept);
@@ -282,7 +283,8 @@ fn warn_loads_rows_that_break_only_rules_on_values() {
         ..column("n", FieldType::Int)
     }]);
     contract.policy = Policy { on_bad_rows: OnBadRows::Warn, ..Policy::default() };
-    let output = [OutputColumn { name: "n".into(), field_type: FieldType::Long }];
+    let output =
+        [OutputColumn { name: "n".into(), data_type: DataType::Primitive(FieldType::Long) }];
     let check = FileCheck::loading(&contract, &csv(), None, Options::default(), &output).unwrap();
     let mut kept = Kept::default();
     let report = run(check, b"n\n10\n9\nx\n\"\"\n", 3, &mut kept);
@@ -295,7 +297,7 @@ fn warn_loads_rows_that_break_only_rules_on_values() {
 fn an_output_that_would_lose_values_is_refused() {
     let of = |from, to| {
         let contract = contract(vec![column("c", from)]);
-        let output = [OutputColumn { name: "c".into(), field_type: to }];
+        let output = [OutputColumn { name: "c".into(), data_type: DataType::Primitive(to) }];
         FileCheck::loading(&contract, &csv(), None, Options::default(), &output).is_ok()
     };
     let decimal = |precision, scale| FieldType::Decimal { precision, scale };
@@ -313,12 +315,12 @@ fn the_tables_columns_are_checked_where_the_contract_has_none() {
         columns: vec![
             TableColumn {
                 name: "id".into(),
-                field_type: TableType::Field(FieldType::Long),
+                data_type: TableType::Known(DataType::Primitive(FieldType::Long)),
                 required: true,
             },
             TableColumn {
                 name: "n".into(),
-                field_type: TableType::Field(FieldType::Int),
+                data_type: TableType::Known(DataType::Primitive(FieldType::Int)),
                 required: true,
             },
         ],
@@ -395,7 +397,7 @@ fn planted_columns() -> Vec<PlantedColumn> {
             rules(
                 column("code", FieldType::String),
                 Rules {
-                    pattern: Some(Regex::new("^[A-Z]{3}-[0-9]+$").unwrap()),
+                    patterns: vec![Regex::new("^[A-Z]{3}-[0-9]+$").unwrap()],
                     ..Rules::default()
                 },
             ),
