@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use landfall_contract::{Compression, Format};
+use landfall_contract::Format;
 
 use crate::csv_file::CsvFile;
+use crate::decompress::{DecompressFault, Decompressor};
 use crate::judge::Judge;
-use crate::plan::{CheckPlan, Wants};
-pub(crate) use crate::report::FileReport;
+use crate::plan::{CheckPlan, Options, Wants};
+pub(crate) use crate::report::{FileProblem, FileReport};
 use crate::rule::CompileError;
 use crate::sink::RowSink;
 
@@ -54,6 +55,8 @@ use crate::sink::RowSink;
 /// ```
 #[derive(Debug)]
 pub struct FileCheck {
+    /// Absent for formats that are read at random.
+    decompressor: Option<Decompressor>,
     reader: Reader,
 }
 
@@ -80,14 +83,12 @@ impl FileCheck {
     /// When a rule of the contract makes no sense, a type of the contract does not fit the
     /// output's, or the format cannot be read.
     pub fn new(plan: CheckPlan<'_>) -> Result<Self, CompileError> {
-        match plan.compression {
-            Compression::Auto | Compression::None => {}
-            Compression::Gzip | Compression::Zstd | Compression::Bzip2 => {
-                return Err(CompileError::Compression);
-            }
-        }
         let format = plan.format;
-        let limits = plan.options.limits;
+        let Options { limits, decompress, .. } = plan.options;
+        let decompressor = match format {
+            Format::Parquet => None,
+            _ => Some(Decompressor::new(plan.compression, decompress)),
+        };
         let reader = match format {
             Format::Csv(format) => {
                 Reader::Csv(Box::new(CsvFile::new(format, limits, Judge::new(plan)?)))
@@ -96,7 +97,7 @@ impl FileCheck {
                 return Err(CompileError::Format);
             }
         };
-        Ok(Self { reader })
+        Ok(Self { decompressor, reader })
     }
 
     /// What the check wants next.
@@ -115,16 +116,16 @@ impl FileCheck {
     /// # Errors
     /// The sink's own.
     pub fn feed<S: RowSink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), S::Error> {
-        // Decompression stands here: what comes out of it goes to the reader, and what is
-        // wrong with it stops the reader.
-        self.read(chunk, sink)
-    }
-
-    /// Takes the next bytes of the file, uncompressed.
-    fn read<S: RowSink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), S::Error> {
-        match &mut self.reader {
-            Reader::Csv(file) => file.feed(chunk, sink),
+        let Some(decompressor) = &mut self.decompressor else { return Ok(()) };
+        let mut rest = chunk;
+        while !self.reader.is_over() {
+            match decompressor.next(&mut rest) {
+                Ok(Some(piece)) => self.reader.feed(piece, sink)?,
+                Ok(None) => break,
+                Err(fault) => self.reader.stop(of_fault(&fault)),
+            }
         }
+        Ok(())
     }
 
     /// Takes ranges of the stored object that [`FileCheck::wants`] asked for, and the bytes of
@@ -147,20 +148,67 @@ impl FileCheck {
     /// Whether reading on is of no use: the file is known to be unusable, or everything there
     /// is to know of it is known.
     pub fn is_over(&self) -> bool {
-        match &self.reader {
-            Reader::Csv(file) => file.is_over(),
-        }
+        self.reader.is_over()
     }
 
     /// Takes the end of the file.
     ///
     /// # Errors
     /// The sink's own.
-    pub fn finish<S: RowSink>(self, sink: &mut S) -> Result<FileReport, S::Error> {
-        match self.reader {
-            Reader::Csv(file) => file.finish(sink),
+    pub fn finish<S: RowSink>(mut self, sink: &mut S) -> Result<FileReport, S::Error> {
+        let Some(decompressor) = &mut self.decompressor else { return self.reader.finish(sink) };
+        while !self.reader.is_over() {
+            match decompressor.finish() {
+                Ok(Some(piece)) => self.reader.feed(piece, sink)?,
+                Ok(None) => break,
+                Err(fault) => self.reader.stop(of_fault(&fault)),
+            }
+        }
+        let (stored_bytes, codec) = (decompressor.bytes_read(), decompressor.codec());
+        let report = self.reader.finish(sink)?;
+        // What is read of a file that is given up depends on how its bytes were cut.
+        let stored_bytes = if report.problem.is_some() { 0 } else { stored_bytes };
+        Ok(FileReport { stored_bytes, codec, ..report })
+    }
+}
+
+impl Reader {
+    fn feed<S: RowSink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Error> {
+        match self {
+            Self::Csv(file) => file.feed(piece, sink),
         }
     }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Csv(file) => file.is_over(),
+        }
+    }
+
+    fn stop(&mut self, problem: FileProblem) {
+        match self {
+            Self::Csv(file) => file.stop(problem),
+        }
+    }
+
+    fn finish<S: RowSink>(self, sink: &mut S) -> Result<FileReport, S::Error> {
+        match self {
+            Self::Csv(file) => file.finish(sink),
+        }
+    }
+}
+
+/// A fault of the decompression as what is wrong with the file.
+fn of_fault(fault: &DecompressFault) -> FileProblem {
+    let name = match fault {
+        DecompressFault::Truncated(_) => "File.CompressionTruncated",
+        DecompressFault::Corrupt { .. } | DecompressFault::WindowTooLarge => {
+            "File.CompressionInvalid"
+        }
+        DecompressFault::OtherCompression(_) => "File.OtherCompression",
+        DecompressFault::Bomb { .. } | DecompressFault::TooLong(_) => "File.DecompressionBomb",
+    };
+    FileProblem::new(name, fault.to_string())
 }
 
 #[cfg(test)]

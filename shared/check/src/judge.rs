@@ -461,6 +461,9 @@ impl Judge {
             self.bound.then(|| self.spelled.iter().flatten().cloned().collect::<Vec<String>>());
         let (totals, first_bad_rows) = self.tally.into_parts();
         FileReport {
+            // How the file is stored is outside of the judge's view.
+            stored_bytes: bytes,
+            codec: None,
             bytes,
             rows: self.rows,
             bad_rows: self.bad_rows,

@@ -16,6 +16,7 @@ mod canonical;
 mod column;
 mod csv;
 mod csv_file;
+mod decompress;
 mod document;
 mod drift;
 mod engine;
@@ -47,6 +48,7 @@ pub use csv::{
     CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
     ScanFault,
 };
+pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
 pub use drift::{ChangeKind, Drift, FileColumn, compare, file_columns, is_widening};
 pub use engine::{Facts, choose_engine, size};
 pub use file::FileCheck;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use landfall_contract::{Compression, Contract, DataType, Format};
 
 use crate::csv::Limits;
+use crate::decompress::DecompressLimits;
 use crate::keys::SeenKeys;
 use crate::table::TableSchema;
 
@@ -65,6 +66,8 @@ pub struct Options {
     /// Bytes of memory for the keys that must be unique. Default 512 MiB, which a Lambda of
     /// 1,769 MB (one full processor) has to spare.
     pub max_key_bytes: usize,
+    /// How much may come out of a compressed file.
+    pub decompress: DecompressLimits,
 }
 
 impl Default for Options {
@@ -74,6 +77,7 @@ impl Default for Options {
             max_details: 5_000,
             max_details_per_rule: 100,
             max_key_bytes: 512 << 20,
+            decompress: DecompressLimits::default(),
         }
     }
 }

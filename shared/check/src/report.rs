@@ -4,6 +4,7 @@ use landfall_contract::{DataType, StructField};
 use landfall_messages::BadRow;
 use serde::Serialize;
 
+use crate::decompress::Codec;
 use crate::infer::Inference;
 use crate::keys::{KeysChecked, SeenKeys};
 use crate::tally::RuleTotal;
@@ -61,6 +62,10 @@ pub struct FileReport {
     /// Bytes checked, after decompression. With a problem: those before the record that has
     /// it.
     pub bytes: u64,
+    /// Bytes of the stored file: fewer than `bytes` when it is compressed. 0 with a problem.
+    pub stored_bytes: u64,
+    /// How the file is compressed, when it is.
+    pub codec: Option<Codec>,
     /// Rows.
     pub rows: u64,
     /// Rows that break at least one rule.

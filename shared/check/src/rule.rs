@@ -163,9 +163,6 @@ pub enum CompileError {
     /// No reader for the format.
     #[error("files of this format cannot be checked")]
     Format,
-    /// No reader for the compression.
-    #[error("files of this compression cannot be checked")]
-    Compression,
     /// The format is read at random, and nobody said where the file ends.
     #[error("files of this format can only be checked when their size is known")]
     Size,
