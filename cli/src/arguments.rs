@@ -1,0 +1,124 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Checks files against their data contract, as Landfall does before it loads them.
+///
+/// Exit codes: 0 accepted, 1 rejected (or a person must review it), 2 could not be checked.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check files against a contract
+    Check(CheckCommand),
+    /// Check contracts, or draft one
+    Contract {
+        #[command(subcommand)]
+        command: ContractCommand,
+    },
+    /// Print a completion script for a shell
+    ///
+    /// For instance: landfall completions bash > ~/.local/share/bash-completion/completions/landfall
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// `landfall check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckCommand {
+    /// Files: paths, s3://bucket/key, or - for standard input
+    ///
+    /// Several files are one batch: a key that must be unique occurs once in all of them.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+
+    /// The contract: an Open Data Contract Standard document, a path or s3://bucket/key
+    #[arg(short, long, value_name = "CONTRACT")]
+    pub(crate) contract: String,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+
+    /// Bad values to show for each column and rule; the totals are exact whatever it is
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) examples: usize,
+
+    /// Memory for keys that must be unique, in MiB; beyond it the file cannot be checked
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub(crate) key_memory: usize,
+
+    /// Show no progress bar, which is shown for large files on a terminal
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+/// What `landfall check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, with the bad lines in context
+    Text,
+    /// One JSON document
+    Json,
+    /// JUnit XML, for CI systems
+    Junit,
+    /// GitHub workflow commands, which annotate the lines of a pull request
+    Github,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContractCommand {
+    /// Check contracts, also against each other: no two may claim the same file
+    Lint(LintCommand),
+    /// Draft a contract from a sample file
+    Infer(InferCommand),
+}
+
+/// `landfall contract lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintCommand {
+    /// Contracts: Open Data Contract Standard documents, YAML or JSON
+    #[arg(required = true, value_name = "CONTRACT")]
+    pub(crate) contracts: Vec<PathBuf>,
+
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = LintFormat::Text)]
+    pub(crate) format: LintFormat,
+}
+
+/// What `landfall contract lint` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LintFormat {
+    /// For people and editors: path:line:column: place: reason
+    Text,
+    /// One JSON document
+    Json,
+    /// GitHub workflow commands
+    Github,
+}
+
+/// `landfall contract infer`.
+#[derive(Debug, Args)]
+pub(crate) struct InferCommand {
+    /// The sample: a path, s3://bucket/key, or - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+
+    /// Name of the dataset and its table; default: the file's name
+    #[arg(short, long)]
+    pub(crate) name: Option<String>,
+
+    /// Where such files will land
+    #[arg(short, long, value_name = "S3_LOCATION")]
+    pub(crate) location: Option<String>,
+}

@@ -1,0 +1,166 @@
+//! `landfall check`.
+
+pub(crate) mod context;
+
+use std::io;
+use std::time::Instant;
+
+use landfall_check::{
+    CheckPlan, FileCheck, FileReport, KeysChecked, Options, ReportOnly, SeenKeys, Wants, compare,
+    decide, file_columns,
+};
+use landfall_contract::{Contract, Format, Source};
+use landfall_messages::NotEnforced;
+
+use crate::Outcome;
+use crate::arguments::CheckCommand;
+use crate::contract::read_contract;
+use crate::failure::Failure;
+use crate::input::{Input, Location, S3};
+use crate::progress::Progress;
+use crate::report::{self, CheckReport, CheckedFile, Finding};
+
+/// Bad values that are shown in context, at most.
+pub(crate) const MAX_SHOWN: usize = 20;
+
+/// Checks every file, prints the report, and says what it came to.
+pub(crate) fn run(command: &CheckCommand) -> Result<Outcome, Failure> {
+    let s3 = S3::default();
+    let contract = read_contract(&command.contract, &s3)?;
+    if command.files.iter().filter(|file| *file == "-").count() > 1 {
+        return Err(Failure::Usage("standard input can be read once: name - once".into()));
+    }
+    let mut files = Vec::with_capacity(command.files.len());
+    let mut keys = SeenKeys::default();
+    for path in &command.files {
+        let result = check_file(command, &contract, path, &s3, &mut keys);
+        files.push(CheckedFile {
+            path: path.clone(),
+            result: result.map_err(|failure| failure.to_string()),
+        });
+    }
+    let not_enforced = contract
+        .not_enforced
+        .iter()
+        .map(|(path, reason)| NotEnforced { path: path.clone(), reason: reason.clone() })
+        .collect();
+    let report = CheckReport { contract: command.contract.clone(), files, not_enforced };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    report::print(&report, command.format, &mut out)?;
+    Ok(report.outcome())
+}
+
+fn check_file(
+    command: &CheckCommand,
+    contract: &Contract,
+    path: &str,
+    s3: &S3,
+    keys: &mut SeenKeys,
+) -> Result<Finding, Failure> {
+    let started = Instant::now();
+    let location = Location::of(path)?;
+    let source = source_of(contract, &location)?;
+    let mut input = Input::open(&location, s3)?;
+    let plan = CheckPlan {
+        contract,
+        format: &source.format,
+        compression: source.compression,
+        size: input.bytes(),
+        table: None,
+        options: Options {
+            max_details_per_rule: command.examples,
+            max_key_bytes: command.key_memory.saturating_mul(1 << 20),
+            ..Options::default()
+        },
+        output: &[],
+        keys: std::mem::take(keys),
+    };
+    let check = FileCheck::new(plan).map_err(|error| Failure::Contract {
+        path: command.contract.clone(),
+        problems: error.to_string(),
+    })?;
+    let progress = Progress::new(path, input.bytes(), !command.no_progress);
+    let mut report = feed(check, &mut input, &progress)?;
+    drop(progress);
+    let drift = match file_columns(&report) {
+        Some(columns) => compare(&columns, contract, None),
+        None => Default::default(),
+    };
+    let decision = decide(&report, &drift, &contract.policy);
+    *keys = if decision.may_load() {
+        report.take_keys().commit()
+    } else {
+        report.take_keys().discard()
+    };
+    if let KeysChecked::Beyond { rows } = report.keys_checked {
+        return Err(Failure::Usage(format!(
+            "the keys of its first {rows} rows fill the {} MiB of --key-memory, so uniqueness \
+             cannot be checked; allow more",
+            command.key_memory
+        )));
+    }
+    let excerpts = context::excerpts(contract, source, &location, s3, &report);
+    Ok(Finding {
+        verdict: decision.verdict,
+        reason: decision.reason,
+        message: decision.message,
+        changes: drift.changes().cloned().collect(),
+        excerpts,
+        report,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Gives the check what it wants until it has it.
+fn feed(
+    mut check: FileCheck,
+    input: &mut Input<'_>,
+    progress: &Progress,
+) -> Result<FileReport, Failure> {
+    let sink = &mut ReportOnly;
+    loop {
+        match check.wants() {
+            Wants::Nothing => break,
+            Wants::Stream => {
+                let Some(chunk) = input.next_chunk()? else { break };
+                progress.advance(chunk.len());
+                let Ok(()) = check.feed(chunk, sink);
+            }
+            Wants::Ranges(ranges) => {
+                let bytes = input.read_ranges(&ranges)?;
+                progress.advance(bytes.iter().map(|bytes| bytes.len()).sum());
+                let Ok(()) = check.supply(&ranges, bytes, sink);
+            }
+        }
+    }
+    let Ok(report) = check.finish(sink);
+    Ok(report)
+}
+
+/// Which server of the contract says how the file is written: the one that claims the object,
+/// else the only one, else the one whose format the file's name ends in.
+fn source_of<'a>(contract: &'a Contract, location: &Location) -> Result<&'a Source, Failure> {
+    if let Location::Object { bucket, key } = location
+        && let Some(source) = contract.source_of(bucket, key)
+    {
+        return Ok(source);
+    }
+    let name = location.name().to_lowercase();
+    let name = [".gz", ".zst", ".bz2"].iter().fold(name.as_str(), |name, ending| {
+        name.strip_suffix(ending).unwrap_or(name)
+    });
+    let fits = |source: &&Source| {
+        let endings: &[&str] = match source.format {
+            Format::Csv(_) => &[".csv", ".tsv", ".txt"],
+            Format::Json(_) => &[".json", ".jsonl", ".ndjson"],
+            Format::Parquet => &[".parquet"],
+            Format::Avro => &[".avro"],
+        };
+        endings.iter().any(|ending| name.ends_with(ending))
+    };
+    match contract.sources.as_slice() {
+        [] => Err(Failure::Usage("the contract has no server of type s3".into())),
+        [only] => Ok(only),
+        [first, ..] => Ok(contract.sources.iter().find(fits).unwrap_or(first)),
+    }
+}
