@@ -1,0 +1,131 @@
+//! Every rule of the protocol is needed: without it, a promise breaks.
+
+use landfall_model::{Action, Batch, Budget, Engine, Protocol, Rules, broken_promises};
+use stateright::{Checker, Model};
+
+const LAMBDA: Engine = Engine::Lambda;
+const GLUE: Engine = Engine::Glue;
+
+/// The shortest way to a broken promise without the rule.
+fn counterexample(engines: [Engine; 2], budget: Budget, rules: Rules) -> Vec<Action> {
+    assert_ne!(rules, Rules::ALL, "a rule is left out");
+    let batches = vec![
+        Batch { objects: 0b11, engine: engines[0] },
+        Batch { objects: 0b10, engine: engines[1] },
+    ];
+    let protocol = Protocol { batches, budget, rules };
+    let checker = protocol
+        .clone()
+        .checker()
+        .target_state_count(4_000_000)
+        .finish_when(stateright::HasDiscoveries::AnyFailures)
+        .threads(std::thread::available_parallelism().map_or(1, Into::into))
+        .spawn_bfs()
+        .join();
+    let broken = checker
+        .discoveries()
+        .into_values()
+        .find(|path| !broken_promises(&protocol, path.last_state()).is_empty());
+    let Some(path) = broken else {
+        panic!("no promise breaks in {} states", checker.unique_state_count());
+    };
+    let promises = broken_promises(&protocol, path.last_state());
+    let actions = path.into_actions();
+    eprintln!("{}: {} actions", promises.join(", "), actions.len());
+    actions
+}
+
+const NOTHING: Budget = Budget { crashes: 0, zombies: 0, lost_replies: 0, foreign_commits: 0 };
+const ZOMBIE: Budget = Budget { zombies: 2, ..NOTHING };
+const LOST: Budget = Budget { lost_replies: 2, ..NOTHING };
+const CRASHES: Budget = Budget { crashes: 3, ..NOTHING };
+
+#[test]
+fn claims_must_be_conditional() {
+    let rules = Rules { claims_are_conditional: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], NOTHING, rules);
+}
+
+#[test]
+fn a_takeover_must_ask_for_the_execution() {
+    // A living Glue run does not read its claims again.
+    let rules = Rules {
+        takeover_asks_for_the_execution: false,
+        takeover_waits_for_the_run: false,
+        ..Rules::ALL
+    };
+    counterexample([GLUE, LAMBDA], NOTHING, rules);
+}
+
+#[test]
+fn a_takeover_must_wait_for_the_run() {
+    let rules = Rules { takeover_waits_for_the_run: false, ..Rules::ALL };
+    counterexample([GLUE, LAMBDA], Budget { crashes: 1, zombies: 1, ..NOTHING }, rules);
+}
+
+#[test]
+fn a_takeover_must_name_what_it_read() {
+    let rules = Rules { takeover_names_what_it_read: false, ..Rules::ALL };
+    counterexample([GLUE, LAMBDA], CRASHES, rules);
+}
+
+#[test]
+fn an_attempt_must_look_for_its_marker() {
+    let rules = Rules { looks_for_its_marker: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], LOST, rules);
+}
+
+#[test]
+fn an_attempt_must_look_for_markers_of_previous_owners() {
+    let rules = Rules { looks_for_previous_owners: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], Budget { crashes: 2, lost_replies: 1, ..NOTHING }, rules);
+}
+
+#[test]
+fn a_marker_must_list_its_objects() {
+    let rules = Rules { markers_list_objects: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], Budget { crashes: 2, zombies: 1, ..NOTHING }, rules);
+}
+
+#[test]
+fn the_claims_must_be_read_again() {
+    let rules = Rules { reads_claims_again: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], Budget { crashes: 1, zombies: 1, ..NOTHING }, rules);
+}
+
+#[test]
+fn the_commit_must_compare() {
+    let rules = Rules { commit_compares: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], ZOMBIE, rules);
+}
+
+#[test]
+fn a_conflict_must_start_over() {
+    let rules = Rules { conflict_starts_over: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], ZOMBIE, rules);
+}
+
+#[test]
+fn an_unknown_outcome_must_start_over() {
+    let rules = Rules { unknown_starts_over: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], LOST, rules);
+}
+
+#[test]
+fn an_unknown_outcome_must_keep_its_files() {
+    let rules = Rules { unknown_keeps_files: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], LOST, rules);
+}
+
+#[test]
+fn a_failure_must_not_be_final() {
+    let rules = Rules { failed_is_not_final: false, ..Rules::ALL };
+    counterexample([LAMBDA, LAMBDA], CRASHES, rules);
+}
+
+#[test]
+fn leftovers_must_be_started_again() {
+    let rules = Rules { leftovers_are_started_again: false, ..Rules::ALL };
+    let budget = Budget { crashes: 2, zombies: 1, ..NOTHING };
+    counterexample([GLUE, LAMBDA], budget, rules);
+}
