@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use landfall_check::{CheckPlan, FileCheck, OutputColumn, RowSink, TableSchema, TableType, Value};
+use landfall_check::{
+    CheckPlan, FileCheck, OutputColumn, RowSink, TableSchema, TableType, Value, Wants,
+};
 use landfall_contract::{Contract, OnBadRows};
 use landfall_lake::{DataFileWriter, LoadedTable};
 use landfall_messages::{Batch, ObjectVersion};
@@ -70,6 +72,7 @@ async fn write_object(
     let output = output_columns(table);
     let plan = CheckPlan {
         compression: source.compression,
+        size: Some(object.size),
         table: Some(table),
         output: &output,
         ..CheckPlan::new(contract, &source.format)
@@ -77,11 +80,22 @@ async fn write_object(
     let mut check = FileCheck::new(plan)
         .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
     let mut rows = GoodRows { buffer: RowBuffer::new(writer.arrow_schema()), refusal: None };
-    let mut body = deps.reader.open(object).await?;
-    while let Some(chunk) = body.next_chunk().await? {
-        let Ok(()) = check.feed(&chunk, &mut rows);
-        if check.is_over() || rows.refusal.is_some() {
-            break;
+    let mut body = None;
+    while rows.refusal.is_none() {
+        match check.wants() {
+            Wants::Nothing => break,
+            Wants::Ranges(ranges) => {
+                let bytes = deps.reader.read_ranges(object, &ranges).await?;
+                let Ok(()) = check.supply(&ranges, bytes, &mut rows);
+            }
+            Wants::Stream => {
+                let body = match &mut body {
+                    Some(body) => body,
+                    None => body.insert(deps.reader.open(object).await?),
+                };
+                let Some(chunk) = body.next_chunk().await? else { break };
+                let Ok(()) = check.feed(&chunk, &mut rows);
+            }
         }
         if rows.buffer.len() >= ROWS_AT_ONCE {
             rows.write(writer, object).await?;

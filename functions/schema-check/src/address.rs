@@ -16,14 +16,25 @@ pub(crate) fn reason(batch: &Batch, object: &ObjectVersion) -> String {
     key("quarantine", batch, object, ".reason.json")
 }
 
-/// The rows split off from an object that is loaded.
-pub(crate) fn rejected_rows(batch: &Batch, object: &ObjectVersion) -> String {
-    key("quarantine", batch, object, ".rejected.csv")
+/// The rows split off from an object that is loaded, in a file of the same format.
+pub(crate) fn rejected_rows(batch: &Batch, object: &ObjectVersion, extension: &str) -> String {
+    key("quarantine", batch, object, &format!(".rejected.{extension}"))
 }
 
-/// The full report.
-pub(crate) fn report(batch: &Batch, object: &ObjectVersion) -> String {
-    key("reports", batch, object, ".json")
+/// The full report: beside the rows that were split off, else by itself.
+pub(crate) fn report(batch: &Batch, object: &ObjectVersion, beside_rows: bool) -> String {
+    match beside_rows {
+        true => key("quarantine", batch, object, ".report.json"),
+        false => key("reports", batch, object, ".report.json"),
+    }
+}
+
+/// The report's bad values, one in each line: beside the report.
+pub(crate) fn errors(batch: &Batch, object: &ObjectVersion, beside_rows: bool) -> String {
+    match beside_rows {
+        true => key("quarantine", batch, object, ".errors.jsonl"),
+        false => key("reports", batch, object, ".errors.jsonl"),
+    }
 }
 
 /// `<prefix>/<dataset>/<batch id>/<original key><suffix>`. An original key that would make it
@@ -31,7 +42,7 @@ pub(crate) fn report(batch: &Batch, object: &ObjectVersion) -> String {
 fn key(prefix: &str, batch: &Batch, object: &ObjectVersion, suffix: &str) -> String {
     let start = format!("{prefix}/{}/{}/", batch.dataset, batch.id);
     // Every suffix fits, so that the things of one object have the same name but for it.
-    let room = MAX_KEY_BYTES.saturating_sub(start.len() + ".rejected.csv".len());
+    let room = MAX_KEY_BYTES.saturating_sub(start.len() + ".rejected.parquet".len());
     if object.key.len() <= room {
         return format!("{start}{}{suffix}", object.key);
     }
@@ -85,7 +96,14 @@ mod tests {
             reason(&batch, &object),
             "quarantine/orders/orders-1/sales/a b+c%é.csv.reason.json"
         );
-        assert_eq!(report(&batch, &object), "reports/orders/orders-1/sales/a b+c%é.csv.json");
+        assert_eq!(
+            report(&batch, &object, false),
+            "reports/orders/orders-1/sales/a b+c%é.csv.report.json"
+        );
+        assert_eq!(
+            errors(&batch, &object, true),
+            "quarantine/orders/orders-1/sales/a b+c%é.csv.errors.jsonl"
+        );
     }
 
     #[test]
@@ -93,7 +111,7 @@ mod tests {
         let long = |first: &str| object(&format!("{first}{}x.csv", "é".repeat(500)));
         let (a, b) = (long("a"), long("b"));
         let batch = batch(vec![a.clone(), b.clone()]);
-        let (of_a, of_b) = (rejected_rows(&batch, &a), rejected_rows(&batch, &b));
+        let (of_a, of_b) = (rejected_rows(&batch, &a, "csv"), rejected_rows(&batch, &b, "csv"));
         assert!(of_a.len() <= MAX_KEY_BYTES && of_a.len() > 1000, "{}", of_a.len());
         assert!(of_a.ends_with("x.csv.rejected.csv"));
         assert_ne!(of_a, of_b);

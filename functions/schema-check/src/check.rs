@@ -1,6 +1,6 @@
 //! The check of a batch.
 
-use landfall_check::{Facts, TableSchema, choose_engine};
+use landfall_check::{Facts, SeenKeys, TableSchema, choose_engine};
 use landfall_contract::Contract;
 use landfall_lake::table_of;
 use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
@@ -27,8 +27,9 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
     let against = Against { deps, batch, contract: &contract, table: table.as_ref() };
     let mut checked = Vec::with_capacity(batch.objects.len());
     let mut additions = Additions::default();
+    let mut keys = SeenKeys::default();
     for (index, object) in batch.objects.iter().enumerate() {
-        let object = check_object(&against, index, object, &additions).await?;
+        let object = check_object(&against, index, object, &additions, &mut keys).await?;
         additions.extend(&object.undeclared);
         checked.push(object);
     }
@@ -61,13 +62,15 @@ fn answer(
     };
     let accepted = with(|verdict| matches!(verdict, Verdict::Accept | Verdict::Evolve));
     let approvable = with(|verdict| verdict != Verdict::Reject);
+    // What there is to load: a compressed file counts as what comes out of it.
     let size = |object: &&CheckedObject| {
-        batch.objects.get(object.check.index).map_or(0, |object| object.size)
+        batch.objects.get(object.check.index).map_or(0, |stored| stored.size).max(object.bytes)
     };
     let engine = |objects: &[&CheckedObject]| -> EngineChoice {
         choose_engine(&Facts {
             bytes: objects.iter().map(size).sum(),
             objects: objects.len(),
+            keys_beyond_memory: objects.iter().any(|object| object.keys_beyond_memory),
             write_mode: contract.policy.write_mode,
             policy: contract.policy.engine,
             max_lambda_bytes: deps.config.lambda_engine_max_bytes,

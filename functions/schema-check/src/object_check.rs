@@ -1,12 +1,13 @@
 //! The check of one object: read it, decide, keep or drop what was set aside, report.
 
+use bytes::Bytes;
 use landfall_check::{
-    CheckPlan, Decision, Drift, FileCheck, FileReport, UndeclaredColumn, compare, decide,
-    file_columns,
+    CheckPlan, Decision, Drift, FileCheck, FileReport, KeysChecked, SeenKeys, UndeclaredColumn,
+    Wants, compare, decide, file_columns,
 };
-use landfall_contract::{OnBadRows, Source};
+use landfall_contract::{Format, OnBadRows, Source};
 use landfall_messages::{ObjectCheck, ObjectVersion, Verdict};
-use landfall_objects::ObjectError;
+use landfall_objects::{ObjectBody, ObjectError, ObjectReader};
 use landfall_runtime::NamedError;
 
 use crate::check::Against;
@@ -22,8 +23,12 @@ pub(crate) struct CheckedObject {
     pub(crate) check: ObjectCheck,
     /// Rows that would be loaded.
     pub(crate) good_rows: u64,
+    /// Its bytes after decompression, as far as they were read.
+    pub(crate) bytes: u64,
     /// Columns it brings, if it may be loaded.
     pub(crate) undeclared: Vec<UndeclaredColumn>,
+    /// Whether there were more keys than the check has memory for.
+    pub(crate) keys_beyond_memory: bool,
 }
 
 /// How reading an object ended.
@@ -34,12 +39,14 @@ enum Read {
     Unavailable(ObjectError),
 }
 
-/// Checks one object; `known` are the columns that earlier objects of the batch bring.
+/// Checks one object; `known` are the columns that earlier objects of the batch bring, `keys`
+/// the keys of those that may be loaded.
 pub(crate) async fn check_object(
     against: &Against<'_>,
     index: usize,
     object: &ObjectVersion,
     known: &Additions,
+    keys: &mut SeenKeys,
 ) -> Result<CheckedObject, Error> {
     let Some(source) = against.contract.source_of(&object.bucket, &object.key) else {
         let message = format!(
@@ -48,15 +55,22 @@ pub(crate) async fn check_object(
         );
         return Ok(refused_unread(index, "Contract.NotFound", message));
     };
-    let mut rejected_rows = RejectedRows::new(upload_of_rejected_rows(against, object));
-    let read = match read(against, object, source, &mut rejected_rows).await {
+    let mut rejected_rows = RejectedRows::new(upload_of_rejected_rows(against, object, source));
+    let plan = CheckPlan {
+        compression: source.compression,
+        size: Some(object.size),
+        table: against.table,
+        keys: std::mem::take(keys),
+        ..CheckPlan::new(against.contract, &source.format)
+    };
+    let read = match read(against, object, plan, &mut rejected_rows).await {
         Ok(read) => read,
         Err(error) => {
             rejected_rows.drop_all().await;
             return Err(error);
         }
     };
-    let file = match read {
+    let mut file = match read {
         Read::Report(file) => file,
         Read::Unavailable(error) => {
             rejected_rows.drop_all().await;
@@ -68,6 +82,12 @@ pub(crate) async fn check_object(
         None => Drift::default(),
     };
     let decision = within_additions(decide(&file, &drift, &against.contract.policy), &file, known);
+    *keys = std::mem::take(&mut file.seen_keys);
+    if decision.may_load() {
+        keys.commit();
+    } else {
+        keys.discard();
+    }
     let rejected_rows = if decision.may_load() {
         rejected_rows.keep().await?
     } else {
@@ -97,6 +117,8 @@ pub(crate) async fn check_object(
     );
     Ok(CheckedObject {
         good_rows: file.loadable_rows,
+        bytes: file.bytes,
+        keys_beyond_memory: matches!(file.keys, KeysChecked::Beyond { .. }),
         undeclared: if decision.may_load() { file.undeclared } else { Vec::new() },
         check: ObjectCheck {
             index,
@@ -117,34 +139,51 @@ pub(crate) async fn check_object(
 async fn read(
     against: &Against<'_>,
     object: &ObjectVersion,
-    source: &Source,
+    plan: CheckPlan<'_>,
     rejected_rows: &mut RejectedRows,
 ) -> Result<Read, Error> {
-    let plan = CheckPlan {
-        compression: source.compression,
-        table: against.table,
-        ..CheckPlan::new(against.contract, &source.format)
-    };
     let mut check = FileCheck::new(plan).map_err(|source| Error::RuleInvalid {
         path: address::path(&against.batch.contract.bucket, &against.batch.contract.key),
         source,
     })?;
-    let mut body = match against.deps.reader.open(object).await {
-        Ok(body) => body,
-        Err(error) => return unavailable(error),
-    };
-    while !check.is_over() {
-        match body.next_chunk().await {
-            Ok(Some(chunk)) => {
+    let reader = &against.deps.reader;
+    let mut body = None;
+    loop {
+        let read = match check.wants() {
+            Wants::Nothing => break,
+            Wants::Ranges(ranges) => reader.read_ranges(object, &ranges).await.map(|bytes| {
+                let Ok(()) = check.supply(&ranges, bytes, rejected_rows);
+                true
+            }),
+            Wants::Stream => next_chunk(reader, object, &mut body).await.map(|chunk| {
+                let Some(chunk) = chunk else { return false };
                 let Ok(()) = check.feed(&chunk, rejected_rows);
-                rejected_rows.send_full_parts().await?;
-            }
-            Ok(None) => break,
+                true
+            }),
+        };
+        match read {
+            Ok(true) => rejected_rows.send_full_parts().await?,
+            Ok(false) => break,
             Err(error) => return unavailable(error),
         }
     }
     let Ok(report) = check.finish(rejected_rows);
     Ok(Read::Report(Box::new(report)))
+}
+
+/// The next chunk of a body that is opened when it is first wanted.
+async fn next_chunk(
+    reader: &ObjectReader,
+    object: &ObjectVersion,
+    body: &mut Option<ObjectBody>,
+) -> Result<Option<Bytes>, ObjectError> {
+    if body.is_none() {
+        *body = Some(reader.open(object).await?);
+    }
+    match body {
+        Some(body) => body.next_chunk().await,
+        None => Ok(None),
+    }
 }
 
 /// An object that is gone or overwritten is an answer; everything else is an error.
@@ -156,14 +195,24 @@ fn unavailable(error: ObjectError) -> Result<Read, Error> {
 }
 
 /// Where bad rows go, if the contract wants them set aside.
-fn upload_of_rejected_rows(against: &Against<'_>, object: &ObjectVersion) -> Option<Upload> {
+fn upload_of_rejected_rows(
+    against: &Against<'_>,
+    object: &ObjectVersion,
+    source: &Source,
+) -> Option<Upload> {
+    let (extension, content_type) = match source.format {
+        Format::Csv(_) => ("csv", "text/csv; charset=utf-8"),
+        Format::Json(_) => ("jsonl", "application/jsonl"),
+        Format::Parquet => ("parquet", "application/vnd.apache.parquet"),
+        Format::Avro => ("avro", "application/avro"),
+    };
     match against.contract.policy.on_bad_rows {
         OnBadRows::Reject => None,
         OnBadRows::Quarantine | OnBadRows::Warn => Some(Upload::new(
             &against.deps.s3,
             &against.deps.config.landing_bucket,
-            address::rejected_rows(against.batch, object),
-            "text/csv; charset=utf-8",
+            address::rejected_rows(against.batch, object, extension),
+            content_type,
         )),
     }
 }
@@ -188,6 +237,8 @@ fn within_additions(decision: Decision, file: &FileReport, known: &Additions) ->
 fn refused_unread(index: usize, reason: &str, message: String) -> CheckedObject {
     CheckedObject {
         good_rows: 0,
+        bytes: 0,
+        keys_beyond_memory: false,
         undeclared: Vec::new(),
         check: ObjectCheck {
             index,

@@ -10,6 +10,8 @@ pub struct Facts {
     pub bytes: u64,
     /// Objects to load.
     pub objects: usize,
+    /// Whether a file has more keys that must be unique than the check has memory for.
+    pub keys_beyond_memory: bool,
     /// The contract's `writeMode`.
     pub write_mode: WriteMode,
     /// The contract's `engine`.
@@ -23,6 +25,13 @@ pub fn choose_engine(facts: &Facts) -> EngineChoice {
     let files = if facts.objects == 1 { "1 file" } else { &format!("{} files", facts.objects) };
     let load = format!("{files}, {}", size(facts.bytes));
     let limit = size(facts.max_lambda_bytes);
+    if facts.keys_beyond_memory {
+        let reason = format!(
+            "{load}: more keys that must be unique than the check has memory for, so Glue looks \
+             for the ones that repeat"
+        );
+        return EngineChoice { engine: Engine::Glue, reason };
+    }
     let (engine, reason) = match (facts.write_mode, facts.policy) {
         (WriteMode::Upsert, EnginePolicy::Lambda) => (
             Engine::Glue,
@@ -69,7 +78,14 @@ mod tests {
     use super::*;
 
     fn choose(bytes: u64, write_mode: WriteMode, policy: EnginePolicy) -> (Engine, String) {
-        let facts = Facts { bytes, objects: 2, write_mode, policy, max_lambda_bytes: 1 << 20 };
+        let facts = Facts {
+            bytes,
+            objects: 2,
+            keys_beyond_memory: false,
+            write_mode,
+            policy,
+            max_lambda_bytes: 1 << 20,
+        };
         let choice = choose_engine(&facts);
         (choice.engine, choice.reason)
     }
@@ -97,6 +113,21 @@ mod tests {
             assert_eq!(engine, Engine::Glue);
             assert!(reason.contains("upserts"));
         }
+    }
+
+    #[test]
+    fn keys_beyond_memory_go_to_glue_whatever_the_contract_asks() {
+        let facts = Facts {
+            bytes: 1,
+            objects: 1,
+            keys_beyond_memory: true,
+            write_mode: WriteMode::Append,
+            policy: EnginePolicy::Lambda,
+            max_lambda_bytes: 1 << 20,
+        };
+        let choice = choose_engine(&facts);
+        assert_eq!(choice.engine, Engine::Glue);
+        assert!(choice.reason.contains("more keys"));
     }
 
     #[test]

@@ -126,21 +126,13 @@ impl ObjectReader {
         ranges: &[Range<u64>],
     ) -> Result<Vec<Bytes>, ObjectError> {
         let wholes: Vec<Range<u64>> = coalesced(ranges);
-        let reads = wholes.iter().map(|whole| {
-            let (client, object, whole) = (self.client.clone(), object.clone(), whole.clone());
-            async move {
-                let length = whole.end - whole.start;
-                let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
-                for chunk in read_part(client, object.clone(), whole).await? {
-                    bytes.extend_from_slice(&chunk);
-                }
-                if bytes.len() as u64 == length {
-                    Ok(bytes.freeze())
-                } else {
-                    Err(ObjectError::Changed(object.path()))
-                }
-            }
-        });
+        let reads: Vec<BoxFuture<'static, Result<Bytes, ObjectError>>> = wholes
+            .iter()
+            .map(|whole| {
+                let (client, object) = (self.client.clone(), object.clone());
+                Box::pin(read_whole(client, object, whole.clone())) as BoxFuture<'static, _>
+            })
+            .collect();
         let parts: Vec<Bytes> =
             futures::stream::iter(reads).buffered(PARTS_AHEAD).try_collect().await?;
         Ok(ranges
@@ -229,6 +221,20 @@ impl Body {
             }
         }
     }
+}
+
+/// All bytes of one range, which lies within the object.
+async fn read_whole(
+    client: Client,
+    object: ObjectVersion,
+    whole: Range<u64>,
+) -> Result<Bytes, ObjectError> {
+    let (path, length) = (object.path(), whole.end - whole.start);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
+    for chunk in read_part(client, object, whole).await? {
+        bytes.extend_from_slice(&chunk);
+    }
+    if bytes.len() as u64 == length { Ok(bytes.freeze()) } else { Err(ObjectError::Changed(path)) }
 }
 
 /// All chunks of one range.
