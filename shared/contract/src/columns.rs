@@ -1,31 +1,100 @@
-//! `schema[].properties[]`: the columns, and how they partition the table.
+//! `schema[].properties[]`: the columns of the table, to any depth.
 
 use std::collections::HashMap;
 
 use crate::custom::{CustomProperties, Place};
 use crate::field::{Field, Findings};
-use crate::model::{Column, ColumnType, FieldType, PartitionField, Transform};
-use crate::names;
+use crate::model::{
+    Column, ColumnType, KeyOrigin, MapEntry, Metric, PartitionField, Rules, UniqueKey,
+};
+use crate::nested_rules::{self, Member};
+use crate::partition::{key_position, ordered, transform};
+use crate::physical::{MAX_NESTING, Physical, PhysicalField, Primitive};
 use crate::problem::quoted;
-use crate::{quality, rules, types};
+use crate::quality::{self, Statements};
+use crate::{keys, names, rules, types};
 
-/// The columns and partition fields of a table.
+/// What the columns and rules of a table state.
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
     pub(crate) columns: Vec<Column>,
     pub(crate) partition: Vec<PartitionField>,
+    pub(crate) keys: Vec<UniqueKey>,
+    pub(crate) metrics: Vec<Metric>,
 }
 
-/// Reads `properties` of a schema object.
+/// What a column gets from the one around it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outer<'p> {
+    /// How many columns are around it.
+    depth: usize,
+    sensitive: bool,
+    /// What the `physicalType` around it says of it.
+    physical: Option<&'p Physical>,
+}
+
+impl<'p> Outer<'p> {
+    fn saying<'q>(self, physical: Option<&'q Physical>) -> Outer<'q>
+    where
+        'p: 'q,
+    {
+        Outer { physical, ..self }
+    }
+}
+
+/// Reads `properties` of a schema object, and its rules.
 pub(crate) fn read(table: &Field<'_>, findings: &mut Findings) -> Columns {
-    let properties = table.list("properties", findings);
-    if properties.is_empty() {
+    let listed = table.list("properties", findings);
+    if listed.is_empty() {
         findings.problem(table, "the table has no columns: list them in `properties`");
     }
-    let mut columns: Vec<Column> = Vec::new();
-    let mut lines_of_names: HashMap<String, usize> = HashMap::new();
+    let mut statements = Statements::default();
+    let mut properties = Vec::new();
+    let mut members = Vec::new();
     let mut partition = Vec::new();
-    let mut primary_key = Vec::new();
+    let mut unique = Vec::new();
+    for (property, name) in named(listed, findings) {
+        let Some(column) = column(&property, name, Outer::default(), &mut statements, findings)
+        else {
+            // Without a type no transform can be judged, but names can.
+            let _ = CustomProperties::read(&property, Place::Column, findings);
+            continue;
+        };
+        if let Some((position, field)) = transform(&property, &column, findings) {
+            partition.push((position, property.clone(), field));
+        }
+        if column.unique
+            && let Some(flag) = property.get("unique")
+        {
+            unique.push(UniqueKey {
+                columns: vec![column.name.clone()],
+                origin: KeyOrigin::Unique,
+                pointer: flag.pointer,
+            });
+        }
+        members.push(member(&property, column));
+        properties.push(property);
+    }
+    let primary = keys::primary(&properties, &mut members, findings);
+    quality::read_table(table, &members, &mut statements, findings);
+    Columns {
+        columns: members.into_iter().map(|member| member.column).collect(),
+        partition: ordered(partition, "partitionKeyPosition", findings),
+        keys: keys::distinct(primary.into_iter().chain(unique).chain(statements.keys)),
+        metrics: statements.metrics,
+    }
+}
+
+fn member<'a>(property: &Field<'a>, column: Column) -> Member<'a> {
+    // A name that is not text was reported when the column's name was read.
+    Member { logical_name: property.text_at("name", &mut Findings::default()), column }
+}
+
+/// The properties that are mappings, with the names of their columns; an empty one after a
+/// problem, so that the rest of the property is read all the same.
+fn named<'a>(properties: Vec<Field<'a>>, findings: &mut Findings) -> Vec<(Field<'a>, String)> {
+    let mut lines_of_names: HashMap<String, usize> = HashMap::new();
+    let mut named = Vec::with_capacity(properties.len());
     for property in properties {
         if !property.expect_map(findings) {
             continue;
@@ -47,34 +116,9 @@ pub(crate) fn read(table: &Field<'_>, findings: &mut Findings) -> Columns {
                 }
             }
         }
-        let Some(column) = column(&property, name.unwrap_or_default(), findings) else {
-            // Without a type no transform can be judged, but names can.
-            let _ = CustomProperties::read(&property, Place::Column, findings);
-            continue;
-        };
-        if let Some((position, field)) = transform(&property, &column, findings) {
-            partition.push((position, property.clone(), field));
-        }
-        if let Some(position) =
-            key_position(&property, "primaryKey", "primaryKeyPosition", findings)
-        {
-            primary_key.push((position, property.clone(), columns.len()));
-        }
-        columns.push(column);
+        named.push((property, name.unwrap_or_default()));
     }
-    if let Some((_, first, _)) = primary_key.first() {
-        findings.not_enforced(
-            &first.get("primaryKey").unwrap_or_else(|| first.clone()),
-            "that primary keys are unique is not enforced: rows are appended",
-        );
-    }
-    for (place, index) in (1_u32..).zip(ordered(primary_key, "primaryKeyPosition", findings)) {
-        if let Some(column) = columns.get_mut(index) {
-            column.primary_key = Some(place);
-        }
-    }
-    let partition = ordered(partition, "partitionKeyPosition", findings);
-    Columns { columns, partition }
+    named
 }
 
 fn column_name(property: &Field<'_>, findings: &mut Findings) -> Option<String> {
@@ -92,43 +136,76 @@ fn column_name(property: &Field<'_>, findings: &mut Findings) -> Option<String> 
     }
 }
 
-/// One column; none when it has no type, which is a problem already.
-fn column(property: &Field<'_>, name: String, findings: &mut Findings) -> Option<Column> {
-    for key in ["properties", "items"] {
-        if let Some(field) = property.get(key) {
-            findings.problem(&field, "nested columns are not supported yet");
-        }
+/// One column and all inside it; none when it has no type, which is a problem already.
+fn column(
+    property: &Field<'_>,
+    name: String,
+    outer: Outer<'_>,
+    statements: &mut Statements,
+    findings: &mut Findings,
+) -> Option<Column> {
+    if outer.depth > MAX_NESTING {
+        findings.problem(property, format!("columns nest at most {MAX_NESTING} levels deep"));
+        return None;
     }
-    let mut required = property.flag_at("required", findings);
-    let unique = property.flag_at("unique", findings);
+    let is_part = outer.depth > 0;
+    if is_part {
+        not_of_a_part(property, findings);
+    }
+    let required = property.flag_at("required", findings);
+    let mut unique = property.flag_at("unique", findings);
     let description = property.text_at("description", findings).map(str::to_owned);
     let classification = property.text_at("classification", findings);
-    if unique && let Some(field) = property.get("unique") {
-        findings.not_enforced(&field, "that values are unique is not enforced");
-    }
+    let sensitive = outer.sensitive || classification.is_some_and(is_sensitive);
     if let Some(field) = property.get("relationships") {
         findings.not_enforced(&field, "references to other tables are not checked");
     }
-    let column_type = types::column_type(property, findings)?;
-    let mut column_rules = rules::read(property, column_type, findings);
-    quality::read_column(
-        property,
-        column_type.field_type,
-        &mut column_rules,
-        &mut required,
-        findings,
-    );
-    Some(Column {
+    let physical = types::read(property, outer.physical, findings)?;
+    let inside = Outer { depth: outer.depth + 1, sensitive, physical: None };
+    let (column_type, rules) = match &physical {
+        Physical::Primitive(primitive) => {
+            has_no(&["properties", "items"], property, &physical, findings);
+            let rules = rules::read(property, *primitive, findings);
+            (ColumnType::Primitive(primitive.field_type), rules)
+        }
+        Physical::Struct(fields) => {
+            has_no(&["items"], property, &physical, findings);
+            structure(property, fields.as_deref(), inside, statements, findings)?
+        }
+        Physical::List(element) => {
+            has_no(&["properties"], property, &physical, findings);
+            let element = list(property, element.as_deref(), inside, statements, findings)?;
+            (ColumnType::List(Box::new(element)), nested_rules::read_list(property, findings))
+        }
+        Physical::Map(_) => {
+            has_no(&["properties", "items"], property, &physical, findings);
+            let column_type = type_of(&physical, &place_of_type(property), inside, findings)?;
+            (column_type, nested_rules::read_map(property, findings))
+        }
+    };
+    let is_single = matches!(column_type, ColumnType::Primitive(_));
+    if unique && (is_part || !is_single) {
+        if let Some(field) = property.get("unique") {
+            findings.not_enforced(
+                &field,
+                "only columns of the table with single values are checked for it",
+            );
+        }
+        unique = false;
+    }
+    let mut column = Column {
         name,
-        column_type: ColumnType::Primitive(column_type.field_type),
+        column_type,
         required,
         unique,
         primary_key: None,
-        sensitive: classification.is_some_and(is_sensitive),
+        sensitive,
         description,
-        rules: column_rules,
+        rules,
         pointer: property.pointer.clone(),
-    })
+    };
+    quality::read_column(property, &mut column, is_part, statements, findings);
+    Some(column)
 }
 
 /// Every classification but the two that say "anyone in the company may see it".
@@ -137,271 +214,214 @@ fn is_sensitive(classification: &str) -> bool {
     !plain.is_empty() && !["public", "internal"].iter().any(|c| plain.eq_ignore_ascii_case(c))
 }
 
-/// The position of a column that has a part in a key; none when it has no part.
-fn key_position(
-    property: &Field<'_>,
-    flag: &str,
-    position: &str,
-    findings: &mut Findings,
-) -> Option<Option<i64>> {
-    let takes_part = property.flag_at(flag, findings);
-    // -1 is the standard's way to say "no position".
-    let field = property.get(position);
-    let stated =
-        field.as_ref().and_then(|field| field.integer(findings)).filter(|position| *position != -1);
-    if let (Some(stated), Some(field)) = (stated, &field) {
-        if !takes_part {
-            findings.problem(field, format!("needs `{flag}: true`"));
-        } else if stated < 1 {
-            findings.problem(field, "positions start at 1");
+/// What only a column of the table can be.
+fn not_of_a_part(property: &Field<'_>, findings: &mut Findings) {
+    let _ = CustomProperties::read(property, Place::Part, findings);
+    for (flag, position, what) in [
+        ("primaryKey", "primaryKeyPosition", "be in the primary key"),
+        ("partitioned", "partitionKeyPosition", "partition it"),
+    ] {
+        if key_position(property, flag, position, findings).is_some()
+            && let Some(field) = property.get(flag)
+        {
+            findings.problem(&field, format!("only a column of the table can {what}"));
         }
     }
-    takes_part.then_some(stated)
 }
 
-/// In the order of their positions; those without one come last, in the document's order.
-fn ordered<T>(
-    mut parts: Vec<(Option<i64>, Field<'_>, T)>,
-    position_key: &str,
-    findings: &mut Findings,
-) -> Vec<T> {
-    parts.sort_by_key(|(position, ..)| position.unwrap_or(i64::MAX));
-    for pair in parts.windows(2) {
-        if let ([(Some(a), ..), (Some(b), property, _)], Some(field)) =
-            (pair, pair[1].1.get(position_key))
-            && a == b
-        {
+fn has_no(keys: &[&str], property: &Field<'_>, physical: &Physical, findings: &mut Findings) {
+    for key in keys {
+        if let Some(field) = property.get(key) {
+            let whose = match *key {
+                "items" => "array",
+                _ => "object",
+            };
             findings.problem(
                 &field,
-                format!("position {b} is taken twice; the other is not {}", property.pointer),
+                format!("`{key}` are of `logicalType: {whose}`, and the column is `{physical}`"),
             );
         }
     }
-    parts.into_iter().map(|(_, _, part)| part).collect()
 }
 
-/// The partition field of a column, with its position; none when it does not partition.
-fn transform(
+/// Where the type is stated that a column has no `properties` or `items` for.
+fn place_of_type<'a>(property: &Field<'a>) -> Field<'a> {
+    property.get("physicalType").unwrap_or_else(|| property.clone())
+}
+
+/// A struct, of `properties`, else of what the physical type says.
+fn structure(
     property: &Field<'_>,
-    column: &Column,
+    fields: Option<&[PhysicalField]>,
+    inside: Outer<'_>,
+    statements: &mut Statements,
     findings: &mut Findings,
-) -> Option<(Option<i64>, PartitionField)> {
-    let properties = CustomProperties::read(property, Place::Column, findings);
-    let position = key_position(property, "partitioned", "partitionKeyPosition", findings);
-    let custom = properties.get("partitionTransform");
-    if let (Some(custom), None) = (custom, position) {
-        findings.problem(custom, "needs `partitioned: true`");
-    }
-    let position = position?;
-    let transform = match custom {
-        None => Transform::Identity,
-        Some(field) => {
-            let text = field.text(findings)?;
-            let read = parse_transform(text).and_then(|transform| {
-                column
-                    .primitive()
-                    .and_then(|field_type| applies(transform, field_type))
-                    .map(|()| transform)
-                    .ok_or_else(|| {
-                        format!("{} does not apply to a `{}`", quoted(text), column.data_type())
-                    })
-            });
-            match read {
-                Ok(transform) => transform,
-                Err(reason) => {
-                    findings.problem(field, reason);
-                    return None;
-                }
-            }
-        }
+) -> Option<(ColumnType, Rules)> {
+    let mut members = if property.get("properties").is_some() {
+        members_of(property, fields, inside, statements, findings)?
+    } else if let Some(fields) = fields {
+        let place = place_of_type(property);
+        let columns = columns_of(fields, &place, inside, findings)?;
+        columns.into_iter().map(|column| Member { logical_name: None, column }).collect()
+    } else {
+        findings.problem(
+            property,
+            "does not say what is in the object: add `properties`, or a `physicalType` such as \
+             `struct<a:int>` or `map<string,string>`",
+        );
+        return None;
     };
-    Some((position, PartitionField { column: column.name.clone(), transform }))
+    let rules = nested_rules::read_struct(property, &mut members, findings);
+    let columns = members.into_iter().map(|member| member.column).collect();
+    Some((ColumnType::Struct(columns), rules))
 }
 
-fn parse_transform(text: &str) -> Result<Transform, String> {
-    let argument = |name: &str| {
-        let number = text.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
-        number.trim().parse::<u32>().ok().filter(|n| (1..=i32::MAX as u32).contains(n))
-    };
-    match text {
-        "identity" => Ok(Transform::Identity),
-        "year" => Ok(Transform::Year),
-        "month" => Ok(Transform::Month),
-        "day" => Ok(Transform::Day),
-        "hour" => Ok(Transform::Hour),
-        _ => argument("bucket")
-            .map(Transform::Bucket)
-            .or_else(|| argument("truncate").map(Transform::Truncate))
-            .ok_or_else(|| {
-                format!(
-                    "is {}; it is one of: identity, year, month, day, hour, bucket[N], \
-                     truncate[N]",
-                    quoted(text)
-                )
-            }),
+fn members_of<'a>(
+    property: &Field<'a>,
+    fields: Option<&[PhysicalField]>,
+    inside: Outer<'_>,
+    statements: &mut Statements,
+    findings: &mut Findings,
+) -> Option<Vec<Member<'a>>> {
+    let before = findings.problems.len();
+    let listed = property.list("properties", findings);
+    if listed.is_empty() && findings.problems.len() == before {
+        findings.problem(property, "the object has no properties: list at least one");
     }
+    let named = named(listed, findings);
+    let place = place_of_type(property);
+    for field in fields.unwrap_or_default() {
+        if !named.iter().any(|(_, name)| *name == field.name) {
+            findings.problem(
+                &place,
+                format!("has the field {}, which `properties` leave out", quoted(&field.name)),
+            );
+        }
+    }
+    let mut members = Vec::with_capacity(named.len());
+    for (property, name) in named {
+        let field = fields.and_then(|fields| fields.iter().find(|field| field.name == name));
+        if fields.is_some() && field.is_none() && !name.is_empty() {
+            findings.problem(
+                &property,
+                format!("{} is no field of the `physicalType` around it", quoted(&name)),
+            );
+        }
+        let outer = inside.saying(field.map(|field| &field.physical));
+        let Some(mut column) = column(&property, name, outer, statements, findings) else {
+            continue;
+        };
+        if let Some(field) = field {
+            column.required |= field.required;
+            column.description = column.description.or_else(|| field.description.clone());
+        }
+        members.push(member(&property, column));
+    }
+    // A struct has a field; when all are broken, they are problems.
+    (!members.is_empty()).then_some(members)
 }
 
-/// Which transforms take which types
-/// (<https://iceberg.apache.org/spec/#partition-transforms>).
-fn applies(transform: Transform, field_type: FieldType) -> Option<()> {
-    use FieldType::{
-        Boolean, Date, Decimal, Double, Float, Int, Long, String, Timestamp, TimestampTz,
-    };
-    let applies = match transform {
-        Transform::Identity => true,
-        Transform::Year | Transform::Month | Transform::Day => {
-            matches!(field_type, Date | Timestamp | TimestampTz)
+/// The element of a list, of `items`, else of what the physical type says.
+fn list(
+    property: &Field<'_>,
+    element: Option<&Physical>,
+    inside: Outer<'_>,
+    statements: &mut Statements,
+    findings: &mut Findings,
+) -> Option<Column> {
+    const ELEMENT: &str = "element";
+    if let Some(items) = property.get("items") {
+        if !items.expect_map(findings) {
+            return None;
         }
-        Transform::Hour => matches!(field_type, Timestamp | TimestampTz),
-        Transform::Bucket(_) => !matches!(field_type, Boolean | Float | Double),
-        Transform::Truncate(_) => matches!(field_type, Int | Long | Decimal { .. } | String),
+        return column(&items, ELEMENT.to_owned(), inside.saying(element), statements, findings);
+    }
+    let Some(element) = element else {
+        findings.problem(
+            property,
+            "does not say what is in the array: add `items`, or a `physicalType` such as \
+             `array<string>`",
+        );
+        return None;
     };
-    applies.then_some(())
+    column_of(ELEMENT, element, &place_of_type(property), inside, findings)
+}
+
+/// A column that only a physical type describes, at `place`.
+fn column_of(
+    name: &str,
+    physical: &Physical,
+    place: &Field<'_>,
+    outer: Outer<'_>,
+    findings: &mut Findings,
+) -> Option<Column> {
+    if outer.depth > MAX_NESTING {
+        findings.problem(place, format!("columns nest at most {MAX_NESTING} levels deep"));
+        return None;
+    }
+    let inside = Outer { depth: outer.depth + 1, ..outer };
+    let max_length = match physical {
+        Physical::Primitive(Primitive { max_length, .. }) => *max_length,
+        _ => None,
+    };
+    Some(Column {
+        name: name.to_owned(),
+        column_type: type_of(physical, place, inside, findings)?,
+        required: false,
+        unique: false,
+        primary_key: None,
+        sensitive: outer.sensitive,
+        description: None,
+        rules: Rules { max_length, ..Rules::default() },
+        pointer: place.pointer.clone(),
+    })
+}
+
+fn columns_of(
+    fields: &[PhysicalField],
+    place: &Field<'_>,
+    inside: Outer<'_>,
+    findings: &mut Findings,
+) -> Option<Vec<Column>> {
+    let columns = fields.iter().map(|field| {
+        let mut column = column_of(&field.name, &field.physical, place, inside, findings)?;
+        column.required = field.required;
+        column.description.clone_from(&field.description);
+        Some(column)
+    });
+    columns.collect()
+}
+
+fn type_of(
+    physical: &Physical,
+    place: &Field<'_>,
+    inside: Outer<'_>,
+    findings: &mut Findings,
+) -> Option<ColumnType> {
+    Some(match physical {
+        Physical::Primitive(primitive) => ColumnType::Primitive(primitive.field_type),
+        Physical::Struct(Some(fields)) => {
+            ColumnType::Struct(columns_of(fields, place, inside, findings)?)
+        }
+        Physical::List(Some(element)) => {
+            ColumnType::List(Box::new(column_of("element", element, place, inside, findings)?))
+        }
+        Physical::Map(types) => {
+            let key = Physical::Primitive(types.key);
+            let mut key = column_of("key", &key, place, inside, findings)?;
+            key.required = true;
+            let value = column_of("value", &types.value, place, inside, findings)?;
+            ColumnType::Map(Box::new(MapEntry { key, value }))
+        }
+        Physical::Struct(None) | Physical::List(None) => {
+            findings.problem(
+                place,
+                format!("does not say what is in the `{physical}`: write it out in brackets"),
+            );
+            return None;
+        }
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::document;
-
-    fn read_yaml(properties: &str) -> (Columns, Findings) {
-        let root = document::read(&format!("properties:\n{properties}")).root.unwrap();
-        let mut findings = Findings::default();
-        let columns = read(&Field::root(&root), &mut findings);
-        (columns, findings)
-    }
-
-    fn reasons(properties: &str) -> Vec<String> {
-        read_yaml(properties).1.problems.iter().map(ToString::to_string).collect()
-    }
-
-    #[test]
-    fn columns_keep_the_contracts_order_and_say_where_they_stand() {
-        let (read, findings) = read_yaml(
-            "- {name: a, logicalType: string, required: true, description: First.}\n\
-             - {name: b, physicalName: B_2, logicalType: integer, classification: Restricted}\n\
-             - {name: c, logicalType: date, classification: public}\n",
-        );
-        assert!(findings.problems.is_empty(), "{:?}", findings.problems);
-        let names: Vec<_> = read.columns.iter().map(|column| column.name.as_str()).collect();
-        assert_eq!(names, ["a", "B_2", "c"]);
-        assert!(read.columns[0].required && !read.columns[1].required);
-        assert_eq!(read.columns[0].description.as_deref(), Some("First."));
-        assert_eq!(read.columns[1].pointer, "/properties/1");
-        let sensitive: Vec<_> = read.columns.iter().map(|column| column.sensitive).collect();
-        assert_eq!(sensitive, [false, true, false]);
-    }
-
-    #[test]
-    fn names_are_there_and_tell_columns_apart() {
-        let duplicate =
-            "- {name: Total, logicalType: string}\n- {name: total, logicalType: string}\n";
-        assert!(reasons(duplicate)[0].contains("is also in line 2"), "{:?}", reasons(duplicate));
-        assert!(reasons("- {logicalType: string}\n")[0].contains("`name` is missing"));
-        assert!(reasons("- {name: ' ', logicalType: string}\n")[0].contains("printable"));
-        assert!(reasons("- {name: \"a\\nb\", logicalType: string}\n")[0].contains("printable"));
-        assert!(reasons("  []\n")[0].contains("no columns"));
-        assert!(reasons("- just text\n")[0].contains("must be a mapping"));
-    }
-
-    #[test]
-    fn every_column_is_read_to_the_end() {
-        let problems = reasons(
-            "- {name: a, logicalType: strng}\n- {name: b, logicalType: integer, required: 1}\n\
-             - {logicalType: date}\n- {name: d, logicalType: array, items: {}}\n",
-        );
-        assert_eq!(problems.len(), 5, "{problems:?}");
-    }
-
-    #[test]
-    fn partition_fields_follow_their_positions() {
-        let (read, findings) = read_yaml(
-            "- {name: a, logicalType: string, partitioned: true, partitionKeyPosition: 2}\n\
-             - {name: b, logicalType: string, partitioned: true}\n\
-             - name: c\n  logicalType: timestamp\n  partitioned: true\n  partitionKeyPosition: 1\n  \
-               customProperties: [{property: partitionTransform, value: month}]\n\
-             - {name: d, logicalType: string, partitioned: false, partitionKeyPosition: -1}\n",
-        );
-        assert!(findings.problems.is_empty(), "{:?}", findings.problems);
-        let fields: Vec<_> =
-            read.partition.iter().map(|f| (f.column.as_str(), f.transform)).collect();
-        assert_eq!(
-            fields,
-            [("c", Transform::Month), ("a", Transform::Identity), ("b", Transform::Identity)]
-        );
-    }
-
-    fn with_transform(logical: &str, transform: &str) -> (Columns, Findings) {
-        read_yaml(&format!(
-            "- name: a\n  logicalType: {logical}\n  partitioned: true\n  customProperties:\n  \
-             - {{property: partitionTransform, value: '{transform}'}}\n"
-        ))
-    }
-
-    #[test]
-    fn transforms_suit_the_columns_type() {
-        for (logical, text, expected) in [
-            ("string", "identity", Transform::Identity),
-            ("date", "year", Transform::Year),
-            ("date", "day", Transform::Day),
-            ("timestamp", "hour", Transform::Hour),
-            ("integer", "bucket[16]", Transform::Bucket(16)),
-            ("string", "truncate[3]", Transform::Truncate(3)),
-        ] {
-            let (read, findings) = with_transform(logical, text);
-            assert!(findings.problems.is_empty(), "{text}: {:?}", findings.problems);
-            assert_eq!(read.partition[0].transform, expected);
-        }
-        for (logical, text) in [
-            ("date", "hour"),
-            ("string", "month"),
-            ("number", "bucket[4]"),
-            ("boolean", "bucket[4]"),
-            ("date", "truncate[4]"),
-        ] {
-            let (read, findings) = with_transform(logical, text);
-            assert!(findings.problems[0].reason.contains("does not apply"), "{text}");
-            assert!(read.partition.is_empty());
-        }
-        for text in ["bucket[0]", "bucket", "bucket(16)", "bucket[99999999999]", "weekly", "months"]
-        {
-            let (_, findings) = with_transform("integer", text);
-            assert!(findings.problems[0].reason.contains("it is one of"), "{text}");
-        }
-    }
-
-    #[test]
-    fn positions_are_stated_once_and_mean_something() {
-        let partitioned = |name: &str, position: i32| {
-            format!(
-                "- {{name: {name}, logicalType: string, partitioned: true, partitionKeyPosition: {position}}}\n"
-            )
-        };
-        let problems = reasons(&(partitioned("a", 1) + &partitioned("b", 1)));
-        assert!(problems[0].contains("position 1 is taken twice"), "{problems:?}");
-        assert!(reasons(&partitioned("a", 0))[0].contains("start at 1"));
-        assert!(
-            reasons("- {name: a, logicalType: string, partitionKeyPosition: 1}\n")[0]
-                .contains("needs `partitioned: true`")
-        );
-        assert!(
-            reasons("- {name: a, logicalType: string, customProperties: [{property: partitionTransform, value: identity}]}\n")[0]
-                .contains("needs `partitioned: true`")
-        );
-    }
-
-    #[test]
-    fn keys_are_recorded_and_listed_as_not_enforced() {
-        let (read, findings) = read_yaml(
-            "- {name: a, logicalType: string, primaryKey: true, primaryKeyPosition: 2, unique: true}\n\
-             - {name: b, logicalType: string, primaryKey: true, primaryKeyPosition: 1}\n\
-             - {name: c, logicalType: string}\n",
-        );
-        let keys: Vec<_> = read.columns.iter().map(|column| column.primary_key).collect();
-        assert_eq!(keys, [Some(2), Some(1), None]);
-        let listed: Vec<_> = findings.not_enforced.iter().map(|(path, _)| path.as_str()).collect();
-        assert_eq!(listed, ["/properties/0/unique", "/properties/0/primaryKey"]);
-    }
-}
+mod tests;

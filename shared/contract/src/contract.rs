@@ -4,7 +4,7 @@ use crate::document::{Document, Position, Value};
 use crate::field::{Field, Findings};
 use crate::model::Contract;
 use crate::problem::{ContractProblem, quoted};
-use crate::{columns, custom, names, quality, servers};
+use crate::{columns, custom, names, servers};
 
 /// Versions of the standard that Landfall reads.
 pub(crate) const API_VERSIONS: [&str; 4] = ["v3.1.0", "v3.0.2", "v3.0.1", "v3.0.0"];
@@ -57,8 +57,8 @@ fn read_contract(contract: &Field<'_>, findings: &mut Findings) -> Option<Contra
         columns: columns.columns,
         partition: columns.partition,
         policy,
-        keys: Vec::new(),
-        metrics: Vec::new(),
+        keys: columns.keys,
+        metrics: columns.metrics,
         not_enforced: std::mem::take(&mut findings.not_enforced),
     })
 }
@@ -133,7 +133,6 @@ fn dataset_name(table: &Field<'_>, findings: &mut Findings) -> Option<String> {
 
 fn table_rules(table: &Field<'_>, findings: &mut Findings) {
     let _ = custom::CustomProperties::read(table, custom::Place::Table, findings);
-    quality::read_table(table, findings);
     if let Some(field) = table.get("relationships") {
         findings.not_enforced(&field, "references to other tables are not checked");
     }

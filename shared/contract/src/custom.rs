@@ -18,16 +18,19 @@ pub(crate) enum Place {
     SnowflakeServer,
     Table,
     Column,
+    /// A column inside another.
+    Part,
 }
 
 impl Place {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Contract,
         Self::S3Server,
         Self::GlueServer,
         Self::SnowflakeServer,
         Self::Table,
         Self::Column,
+        Self::Part,
     ];
 
     fn known(self) -> &'static [&'static str] {
@@ -35,11 +38,19 @@ impl Place {
             Self::Contract => {
                 &["engine", "onDrift", "onBadRows", "badRowLimit", "onOverwrite", "writeMode"]
             }
-            Self::S3Server => &["delimiter", "quote", "header", "nullValue"],
+            Self::S3Server => &[
+                "delimiter",
+                "quote",
+                "header",
+                "nullValue",
+                "comment",
+                "skipLines",
+                "compression",
+            ],
             Self::SnowflakeServer => {
                 &["externalVolume", "catalogIntegration", "role", "snowflakeTable"]
             }
-            Self::GlueServer | Self::Table => &[],
+            Self::GlueServer | Self::Table | Self::Part => &[],
             Self::Column => &["partitionTransform"],
         }
     }
@@ -51,7 +62,8 @@ impl Place {
             Self::GlueServer => "a server of type glue",
             Self::SnowflakeServer => "a server of type snowflake",
             Self::Table => "a schema object",
-            Self::Column => "a property",
+            Self::Column => "a property of the table",
+            Self::Part => "a property inside another",
         }
     }
 }
@@ -96,6 +108,11 @@ impl<'a> CustomProperties<'a> {
         Self { found }
     }
 
+    /// Every property, in the document's order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a str, &Field<'a>)> {
+        self.found.iter().map(|(name, field)| (*name, field))
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Field<'a>> {
         self.found.iter().find(|(known, _)| *known == name).map(|(_, field)| field)
     }
@@ -112,7 +129,7 @@ impl<'a> CustomProperties<'a> {
     }
 
     /// The choice that a property names, or the default.
-    fn choice<T: Copy>(
+    pub(crate) fn choice<T: Copy>(
         &self,
         name: &str,
         choices: &[(&str, T)],

@@ -15,8 +15,9 @@ use crate::problem::{ContractProblem, quoted};
 /// Longest document read, in bytes. The published examples are below 20 KiB.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-/// Deepest nesting read. ODCS needs about ten levels.
-const MAX_DEPTH: usize = 32;
+/// Deepest nesting read. ODCS needs about ten levels, and two more for each object inside an
+/// object, of which there are at most 16.
+const MAX_DEPTH: usize = 48;
 
 /// Where something stands, both from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

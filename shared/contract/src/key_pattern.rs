@@ -13,7 +13,7 @@ pub(crate) const RESERVED: [&str; 2] = ["quarantine/", "reports/"];
 
 /// Longest key of S3, in bytes
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
-const MAX_KEY_BYTES: usize = 1024;
+pub(crate) const MAX_KEY_BYTES: usize = 1024;
 
 /// Whether Landfall itself writes the key.
 pub(crate) fn is_reserved(key: &str) -> bool {
@@ -47,25 +47,58 @@ impl KeyPattern {
     }
 }
 
-fn compile(glob: &str) -> Result<Regex, String> {
-    let mut expression = String::from("^");
-    let mut rest = glob;
+/// A piece of a glob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// This character.
+    Literal(char),
+    /// `?`: one character within a segment.
+    One,
+    /// `*`: any text within a segment.
+    Segment,
+    /// `**`: any text.
+    Any,
+    /// `**/` at the start of a segment: nothing, or any text and a slash.
+    Folders,
+}
+
+/// The tokens of a pattern; those of a prefix end in [`Token::Any`].
+pub(crate) fn tokens(pattern: &str) -> Vec<Token> {
+    if !pattern.contains(['*', '?']) {
+        return pattern.chars().map(Token::Literal).chain([Token::Any]).collect();
+    }
+    let mut tokens = Vec::new();
+    let mut rest = pattern;
     while let Some(c) = rest.chars().next() {
-        let starts_segment = rest.len() == glob.len() || expression.ends_with('/');
+        let starts_segment = matches!(tokens.last(), None | Some(Token::Literal('/')));
         if starts_segment && rest.starts_with("**/") {
             // `**/**/` says no more than `**/`.
-            expression.push_str("(?:.*/)?");
+            tokens.push(Token::Folders);
             rest = rest.trim_start_matches("**/");
         } else if rest.starts_with("**") {
-            expression.push_str(".*");
+            tokens.push(Token::Any);
             rest = rest.trim_start_matches('*');
         } else {
-            match c {
-                '*' => expression.push_str("[^/]*"),
-                '?' => expression.push_str("[^/]"),
-                c => expression.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
-            }
+            tokens.push(match c {
+                '*' => Token::Segment,
+                '?' => Token::One,
+                c => Token::Literal(c),
+            });
             rest = &rest[c.len_utf8()..];
+        }
+    }
+    tokens
+}
+
+fn compile(glob: &str) -> Result<Regex, String> {
+    let mut expression = String::from("^");
+    for token in tokens(glob) {
+        match token {
+            Token::Literal(c) => expression.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+            Token::One => expression.push_str("[^/]"),
+            Token::Segment => expression.push_str("[^/]*"),
+            Token::Any => expression.push_str(".*"),
+            Token::Folders => expression.push_str("(?:.*/)?"),
         }
     }
     expression.push('$');

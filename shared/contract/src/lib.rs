@@ -6,6 +6,7 @@
 //!
 //! Pure: no I/O, no clock, and no panic on any text.
 
+mod bounds;
 mod claims;
 mod columns;
 mod contract;
@@ -13,21 +14,31 @@ mod custom;
 mod document;
 mod field;
 mod key_pattern;
+mod keys;
 mod model;
 mod moment;
+mod moment_format;
 mod names;
+mod nested_rules;
 mod number;
+mod overlap;
+mod partition;
 mod pattern;
+mod physical;
 mod problem;
 mod quality;
 mod rules;
 #[cfg(feature = "schema")]
 mod schema;
 mod servers;
+mod source;
+mod threshold;
+mod timezone;
 mod types;
 
 pub use claims::claimed_locations;
 pub use model::*;
+pub use overlap::{Overlap, overlaps};
 pub use problem::{ContractErrors, ContractProblem};
 
 /// Reads a contract: YAML or JSON text of ODCS v3.0.x or v3.1.0

@@ -51,6 +51,8 @@ pub struct Source {
     pub format: Format,
     /// How the objects are compressed.
     pub compression: Compression,
+    /// JSON pointer of the server in the document.
+    pub pointer: String,
 }
 
 /// How an object's bytes are compressed: custom property `compression` of the server.
@@ -373,7 +375,8 @@ pub struct Rules {
     /// How a date, time or timestamp is written; absent means ISO 8601.
     pub moment_format: Option<MomentFormat>,
     /// The zone of a timestamptz that is written without one; absent means that it must be
-    /// written. An IANA name such as `Europe/Berlin`.
+    /// written. `UTC`, another IANA name such as `Europe/Berlin`, or an offset such as
+    /// `+01:00`, at most 18 hours.
     pub default_timezone: Option<String>,
     /// Texts that stand for a missing value, none of which may occur, compared as text. The
     /// empty text is one only when it is listed. From the metric `missingValues`.

@@ -1,88 +1,192 @@
-//! `quality[]`: which library metrics become rules on rows, and a list of all that do not.
+//! `quality[]`: which library rules are rules on rows, which count over a file, and a list of
+//! all that are neither.
 //!
-//! A rule on rows is one that every single value meets or breaks: no invalid values, no null
-//! values. Whatever counts over a whole table, or is not written for a machine, is listed as
-//! not enforced.
+//! A rule that allows none on one column is one that every single value meets or breaks: it
+//! becomes a rule on rows, so that a bad row can be split off. Every other threshold counts
+//! over the whole file.
 
+use crate::bounds;
 use crate::field::{Field, Findings};
-use crate::model::{FieldType, Rules};
-use crate::number::Decimal;
+use crate::model::{
+    Column, ColumnType, FieldType, KeyOrigin, Metric, MetricKind, MetricUnit, UniqueKey,
+};
+use crate::nested_rules::{self, Member};
 use crate::problem::quoted;
 use crate::rules;
+use crate::threshold::{self, Threshold};
 
-const OPERATORS: [&str; 8] = [
-    "mustBe",
-    "mustNotBe",
-    "mustBeGreaterThan",
-    "mustBeGreaterOrEqualTo",
-    "mustBeLessThan",
-    "mustBeLessOrEqualTo",
-    "mustBeBetween",
-    "mustNotBeBetween",
+/// What rules state of files as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Statements {
+    pub(crate) keys: Vec<UniqueKey>,
+    pub(crate) metrics: Vec<Metric>,
+}
+
+/// The library metrics of ODCS 3.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Library {
+    NullValues,
+    MissingValues,
+    InvalidValues,
+    DuplicateValues,
+    RowCount,
+}
+
+const LIBRARY: [(&str, Library); 5] = [
+    ("nullValues", Library::NullValues),
+    ("missingValues", Library::MissingValues),
+    ("invalidValues", Library::InvalidValues),
+    ("duplicateValues", Library::DuplicateValues),
+    ("rowCount", Library::RowCount),
 ];
 
-/// Reads the rules of one column into `rules` and `required`.
+impl Library {
+    fn name(self) -> &'static str {
+        LIBRARY.iter().find(|(_, metric)| *metric == self).map_or("", |(name, _)| name)
+    }
+
+    /// The arguments that Landfall reads.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::MissingValues => &["missingValues"],
+            Self::InvalidValues => &["validValues", "pattern"],
+            Self::DuplicateValues => &["properties"],
+            Self::NullValues | Self::RowCount => &[],
+        }
+    }
+}
+
+/// A library rule: its metric and threshold.
+struct Rule<'a> {
+    field: Field<'a>,
+    name: Option<&'a str>,
+    metric: Library,
+    threshold: Threshold,
+}
+
+impl Rule<'_> {
+    fn metric(&self, kind: MetricKind) -> Metric {
+        Metric {
+            name: self.name.map(str::to_owned),
+            kind,
+            unit: self.threshold.unit,
+            expectation: self.threshold.expectation,
+            severity: self.threshold.severity,
+            pointer: self.field.pointer.clone(),
+        }
+    }
+}
+
+/// Reads the rules of one column. `nested` says that the column is inside another, where
+/// nothing is counted: then only rules on values are rules.
 pub(crate) fn read_column(
     property: &Field<'_>,
-    field_type: FieldType,
-    rules: &mut Rules,
-    required: &mut bool,
+    column: &mut Column,
+    nested: bool,
+    statements: &mut Statements,
     findings: &mut Findings,
 ) {
-    for rule in property.list("quality", findings) {
-        let Some(metric) = library_metric(&rule, findings) else { continue };
-        let metric = match metric {
-            // ODCS 3.0 called them rules, and had other names for some.
-            "invalidValues" | "validValues" => "invalidValues",
-            "nullValues" | "nullCheck" => "nullValues",
-            other => {
-                findings.not_enforced(
-                    &rule,
-                    format!("metric {} looks at the whole table, not at a row", quoted(other)),
-                );
-                continue;
+    for field in property.list("quality", findings) {
+        let Some(rule) = library_rule(field, findings) else { continue };
+        if rule.threshold.allows_none() {
+            match rule.metric {
+                Library::NullValues => {
+                    column.required = true;
+                    continue;
+                }
+                Library::InvalidValues => {
+                    invalid_values(&rule, column, findings);
+                    continue;
+                }
+                Library::MissingValues => {
+                    missing_values(&rule, column, findings);
+                    continue;
+                }
+                Library::DuplicateValues | Library::RowCount => {}
             }
-        };
-        if !must_be_none(&rule, findings) {
+        }
+        if nested || (column.primitive().is_none() && rule.metric != Library::RowCount) {
             findings.not_enforced(
-                &rule,
-                format!("`{metric}` is enforced row by row, which is `mustBe: 0`; a share or a count is not"),
+                &rule.field,
+                format!(
+                    "`{}` with this threshold counts rows by a column of the table with single \
+                     values, and this is none",
+                    rule.metric.name()
+                ),
             );
             continue;
         }
-        if metric == "nullValues" {
-            *required = true;
-        } else {
-            invalid_values(&rule, field_type, rules, findings);
+        let name = column.name.clone();
+        let kind = match rule.metric {
+            Library::RowCount => row_count(&rule, findings),
+            Library::NullValues => Some(MetricKind::NullValues { column: name }),
+            Library::MissingValues => {
+                read_missing(&rule, findings).map(|missing| MetricKind::MissingValues {
+                    column: name,
+                    texts: missing.texts,
+                    nulls: missing.nulls,
+                })
+            }
+            Library::InvalidValues => {
+                read_valid(&rule, column, findings).map(|valid| MetricKind::InvalidValues {
+                    column: name,
+                    valid_values: valid.values,
+                    pattern: valid.pattern,
+                })
+            }
+            Library::DuplicateValues => {
+                if let Some(field) = argument(&rule, "properties") {
+                    findings.problem(&field, "is for rules of the table: this one has its column");
+                }
+                duplicate_values(&rule, vec![name], statements);
+                None
+            }
+        };
+        statements.metrics.extend(kind.map(|kind| rule.metric(kind)));
+    }
+}
+
+/// Reads the rules of the table. `members` are its columns.
+pub(crate) fn read_table(
+    table: &Field<'_>,
+    members: &[Member<'_>],
+    statements: &mut Statements,
+    findings: &mut Findings,
+) {
+    for field in table.list("quality", findings) {
+        let Some(rule) = library_rule(field, findings) else { continue };
+        match rule.metric {
+            Library::RowCount => {
+                let kind = row_count(&rule, findings);
+                statements.metrics.extend(kind.map(|kind| rule.metric(kind)));
+            }
+            Library::DuplicateValues => {
+                if let Some(columns) = key_columns(&rule, members, findings) {
+                    duplicate_values(&rule, columns, statements);
+                }
+            }
+            other => findings.not_enforced(
+                &rule.field,
+                format!("`{}` is of one column: state it on the property", other.name()),
+            ),
         }
     }
 }
 
-/// Lists the rules of the table as a whole.
-pub(crate) fn read_table(table: &Field<'_>, findings: &mut Findings) {
-    for rule in table.list("quality", findings) {
-        if let Some(metric) = library_metric(&rule, findings) {
-            findings.not_enforced(
-                &rule,
-                format!("metric {} looks at the whole table, not at a row", quoted(metric)),
-            );
-        }
-    }
-}
-
-/// The metric of a library rule that rejects; none for every other rule, which is listed.
-fn library_metric<'a>(rule: &Field<'a>, findings: &mut Findings) -> Option<&'a str> {
+/// The library rule that a rule is; none after a problem, and for every other rule, which is
+/// listed.
+fn library_rule<'a>(rule: Field<'a>, findings: &mut Findings) -> Option<Rule<'a>> {
     if !rule.expect_map(findings) {
         return None;
     }
     match rule.text_at("type", findings) {
         None | Some("library") => {}
         Some("text") => {
-            findings.not_enforced(rule, "a rule in words is for people");
+            findings.not_enforced(&rule, "a rule in words is for people");
             return None;
         }
         Some(kind @ ("sql" | "custom")) => {
-            findings.not_enforced(rule, format!("rules of type `{kind}` are not run"));
+            findings.not_enforced(&rule, format!("rules of type `{kind}` are not run"));
             return None;
         }
         Some(other) => {
@@ -95,74 +199,252 @@ fn library_metric<'a>(rule: &Field<'a>, findings: &mut Findings) -> Option<&'a s
             return None;
         }
     }
-    let metric = match (rule.text_at("metric", findings), rule.text_at("rule", findings)) {
-        (Some(metric), _) | (None, Some(metric)) => metric,
-        (None, None) => {
-            if rule.get("metric").is_none() && rule.get("rule").is_none() {
-                findings.problem(rule, "`metric` is missing");
+    let metric = metric(&rule, findings)?;
+    let threshold = threshold::read(&rule, metric != Library::RowCount, findings)?;
+    if let Some(arguments) = rule.get("arguments")
+        && arguments.expect_map(findings)
+    {
+        for (name, argument) in arguments.entries() {
+            if !metric.arguments().contains(&name) {
+                findings.not_enforced(
+                    &argument,
+                    format!("{} is no argument of `{}`", quoted(name), metric.name()),
+                );
             }
-            return None;
         }
+    }
+    for key in ["schedule", "scheduler"] {
+        if let Some(field) = rule.get(key) {
+            findings.not_enforced(&field, "the rule is checked with every file, at no other time");
+        }
+    }
+    let name = rule.text_at("name", findings);
+    Some(Rule { field: rule, name, metric, threshold })
+}
+
+fn metric(rule: &Field<'_>, findings: &mut Findings) -> Option<Library> {
+    let known =
+        |name: &str| LIBRARY.iter().find(|(known, _)| *known == name).map(|(_, metric)| *metric);
+    if let Some(field) = rule.get("metric") {
+        let name = field.text(findings)?;
+        let metric = known(name);
+        if metric.is_none() && findings.odcs_3_0 {
+            findings
+                .not_enforced(rule, format!("metric {} is not one Landfall knows", quoted(name)));
+        } else if metric.is_none() {
+            let names: Vec<_> = LIBRARY.iter().map(|(name, _)| *name).collect();
+            findings
+                .problem(&field, format!("is {}; metrics are {}", quoted(name), names.join(", ")));
+        }
+        return metric;
+    }
+    let Some(field) = rule.get("rule") else {
+        findings.problem(rule, "`metric` is missing");
+        return None;
     };
-    let severity = rule.text_at("severity", findings).unwrap_or_default();
-    if ["info", "warning"].iter().any(|mild| severity.eq_ignore_ascii_case(mild)) {
+    // ODCS 3.0 called them rules, and left their names to examples.
+    let name = field.text(findings)?;
+    let metric = match name {
+        "nullCheck" => Some(Library::NullValues),
+        "validValues" => Some(Library::InvalidValues),
+        "duplicateCount" | "uniqueCheck" => Some(Library::DuplicateValues),
+        name => known(name),
+    };
+    if metric.is_none() {
+        findings.not_enforced(rule, format!("rule {} is not one Landfall knows", quoted(name)));
+    }
+    metric
+}
+
+/// An argument of a rule. ODCS 3.0 has no `arguments`: they stand on the rule.
+fn argument<'a>(rule: &Rule<'a>, name: &str) -> Option<Field<'a>> {
+    let arguments = rule.field.get("arguments");
+    arguments.and_then(|arguments| arguments.get(name)).or_else(|| rule.field.get(name))
+}
+
+fn row_count(rule: &Rule<'_>, findings: &mut Findings) -> Option<MetricKind> {
+    if rule.threshold.unit == MetricUnit::Percent
+        && let Some(unit) = rule.field.get("unit")
+    {
+        findings.problem(&unit, "a file always has 100 percent of its rows: count `rows`");
+        return None;
+    }
+    Some(MetricKind::RowCount)
+}
+
+fn duplicate_values(rule: &Rule<'_>, columns: Vec<String>, statements: &mut Statements) {
+    if rule.threshold.allows_none() {
+        statements.keys.push(UniqueKey {
+            columns,
+            origin: KeyOrigin::Metric,
+            pointer: rule.field.pointer.clone(),
+        });
+    } else {
+        statements.metrics.push(rule.metric(MetricKind::DuplicateValues { columns }));
+    }
+}
+
+/// The columns that `arguments.properties` name.
+fn key_columns(
+    rule: &Rule<'_>,
+    members: &[Member<'_>],
+    findings: &mut Findings,
+) -> Option<Vec<String>> {
+    let Some(properties) = argument(rule, "properties") else {
+        let reason = "`duplicateValues` of a table needs `arguments` with `properties`";
+        if findings.odcs_3_0 {
+            findings.not_enforced(&rule.field, reason);
+        } else {
+            findings.problem(&rule.field, reason);
+        }
+        return None;
+    };
+    let before = findings.problems.len();
+    let mut columns: Vec<String> = Vec::new();
+    let mut is_flat = true;
+    for item in properties.items(findings) {
+        let Some(name) = item.text(findings) else { continue };
+        let member =
+            |name: &str| nested_rules::position(members, name).and_then(|index| members.get(index));
+        // `address.city` is inside the column `address`.
+        let around = || member(name.split_once('.')?.0);
+        match member(name).map(|member| &member.column) {
+            Some(column) if column.primitive().is_none() => is_flat = false,
+            Some(column) if columns.contains(&column.name) => {
+                findings.problem(&item, format!("{} is there twice", quoted(name)));
+            }
+            Some(column) => columns.push(column.name.clone()),
+            None if around().is_some_and(|around| around.column.primitive().is_none()) => {
+                is_flat = false;
+            }
+            None => findings.problem(&item, format!("the table has no property {}", quoted(name))),
+        }
+    }
+    if findings.problems.len() > before {
+        return None;
+    }
+    if !is_flat {
         findings.not_enforced(
-            rule,
-            format!("its severity is {}, so it makes no row bad", quoted(severity)),
+            &rule.field,
+            "duplicates are found by columns with single values, and one of these is none",
         );
         return None;
     }
-    Some(metric)
-}
-
-/// Whether the rule says that none may be found.
-fn must_be_none(rule: &Field<'_>, findings: &mut Findings) -> bool {
-    let stated: Vec<&str> =
-        OPERATORS.into_iter().filter(|operator| rule.get(operator).is_some()).collect();
-    match stated.as_slice() {
-        ["mustBe" | "mustBeLessOrEqualTo"] => rule
-            .get(stated[0])
-            .and_then(|field| field.scalar_text(findings))
-            .and_then(|text| Decimal::parse(&text))
-            .is_some_and(|number| number.is_zero()),
-        // The rules of ODCS 3.0 may come without an operator: `nullCheck`, `validValues`.
-        [] => findings.odcs_3_0,
-        _ => false,
+    if columns.is_empty() {
+        findings.problem(&properties, "must name at least one property");
+        return None;
     }
+    Some(columns)
 }
 
-fn invalid_values(
-    rule: &Field<'_>,
-    field_type: FieldType,
-    rules: &mut Rules,
-    findings: &mut Findings,
-) {
-    let arguments = rule.get("arguments");
-    let argument = |name: &str| {
-        // ODCS 3.0 has no `arguments`.
-        arguments.as_ref().and_then(|arguments| arguments.get(name)).or_else(|| rule.get(name))
+/// Texts that stand for a missing value.
+struct Missing {
+    texts: Vec<String>,
+    nulls: bool,
+}
+
+fn read_missing(rule: &Rule<'_>, findings: &mut Findings) -> Option<Missing> {
+    let Some(field) = argument(rule, "missingValues") else {
+        findings.problem(
+            &rule.field,
+            "`missingValues` needs `arguments` with `missingValues`, such as `[null, '', 'N/A']`",
+        );
+        return None;
     };
-    let (values, pattern) = (argument("validValues"), argument("pattern"));
-    if values.is_none() && pattern.is_none() {
-        findings
-            .problem(rule, "`invalidValues` needs `arguments` with `validValues` or a `pattern`");
-    }
-    if let Some(field) = values {
-        if rules.valid_values.is_some() {
-            findings.problem(&field, "`validValues` is given twice for one column");
-            return;
+    let before = findings.problems.len();
+    let mut missing = Missing { texts: Vec::new(), nulls: false };
+    for item in field.items(findings) {
+        match item.scalar_text(findings) {
+            Some(text) if !missing.texts.contains(&text) => missing.texts.push(text),
+            Some(_) => {}
+            None => missing.nulls = true,
         }
-        rules.valid_values = valid_values(&field, field_type, findings);
     }
-    if let Some(field) = pattern {
-        let compiled = rules::read_pattern(&field, field_type, findings);
-        rules.patterns.extend(compiled);
+    if findings.problems.len() > before {
+        return None;
     }
+    if missing.texts.is_empty() && !missing.nulls {
+        findings.problem(&field, "no value would be missing: list at least one");
+        return None;
+    }
+    Some(missing)
+}
+
+fn missing_values(rule: &Rule<'_>, column: &mut Column, findings: &mut Findings) {
+    let Some(missing) = read_missing(rule, findings) else { return };
+    if missing.nulls {
+        column.required = true;
+    }
+    if missing.texts.is_empty() {
+        return;
+    }
+    if column.primitive().is_none() {
+        findings.problem(&rule.field, not_single("missing values are texts", column));
+        return;
+    }
+    let texts = column.rules.missing_values.get_or_insert_default();
+    for text in missing.texts {
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+}
+
+fn not_single(what: &str, column: &Column) -> String {
+    let kind = match column.column_type {
+        ColumnType::Struct(_) => "struct",
+        ColumnType::List(_) => "list",
+        ColumnType::Map(_) => "map",
+        ColumnType::Primitive(_) => "column",
+    };
+    format!("{what}, and a `{kind}` is not a single value")
+}
+
+/// What makes a value valid.
+struct Valid {
+    values: Option<Vec<String>>,
+    pattern: Option<regex::Regex>,
+}
+
+fn read_valid(rule: &Rule<'_>, column: &Column, findings: &mut Findings) -> Option<Valid> {
+    let (values, pattern) = (argument(rule, "validValues"), argument(rule, "pattern"));
+    if values.is_none() && pattern.is_none() {
+        findings.problem(
+            &rule.field,
+            "`invalidValues` needs `arguments` with `validValues` or a `pattern`",
+        );
+        return None;
+    }
+    let Some(field_type) = column.primitive() else {
+        findings.problem(&rule.field, not_single("valid values are texts", column));
+        return None;
+    };
+    let before = findings.problems.len();
+    let valid = Valid {
+        values: values.and_then(|field| valid_values(&field, field_type, column, findings)),
+        pattern: pattern.and_then(|field| rules::read_pattern(&field, field_type, findings)),
+    };
+    (findings.problems.len() == before).then_some(valid)
+}
+
+fn invalid_values(rule: &Rule<'_>, column: &mut Column, findings: &mut Findings) {
+    if column.rules.valid_values.is_some()
+        && let Some(field) = argument(rule, "validValues")
+    {
+        findings.problem(&field, "`validValues` is given twice for one column");
+        return;
+    }
+    let Some(valid) = read_valid(rule, column, findings) else { return };
+    if valid.values.is_some() {
+        column.rules.valid_values = valid.values;
+    }
+    column.rules.patterns.extend(valid.pattern);
 }
 
 fn valid_values(
     field: &Field<'_>,
     field_type: FieldType,
+    column: &Column,
     findings: &mut Findings,
 ) -> Option<Vec<String>> {
     let before = findings.problems.len();
@@ -170,7 +452,12 @@ fn valid_values(
     for item in field.items(findings) {
         // A null among the valid values allows nulls, which only `required` forbids anyway.
         let Some(value) = item.scalar_text(findings) else { continue };
-        if let Err(reason) = rules::holds(field_type, &value) {
+        // Moments with a format of their own are listed as the file writes them.
+        let holds = match column.rules.moment_format {
+            Some(_) => Ok(()),
+            None => bounds::holds(field_type, &value),
+        };
+        if let Err(reason) = holds {
             findings.problem(&item, reason);
         } else if !values.contains(&value) {
             values.push(value);
@@ -187,125 +474,4 @@ fn valid_values(
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::document;
-
-    struct Read {
-        rules: Rules,
-        required: bool,
-        findings: Findings,
-    }
-
-    fn read_as(field_type: FieldType, rule: &str, odcs_3_0: bool) -> Read {
-        let root = document::read(&format!("quality: [{{{rule}}}]")).root.unwrap();
-        let mut read = Read {
-            rules: Rules::default(),
-            required: false,
-            findings: Findings { odcs_3_0, ..Findings::default() },
-        };
-        read_column(
-            &Field::root(&root),
-            field_type,
-            &mut read.rules,
-            &mut read.required,
-            &mut read.findings,
-        );
-        read
-    }
-
-    fn read(rule: &str) -> Read {
-        read_as(FieldType::String, rule, false)
-    }
-
-    #[test]
-    fn no_invalid_values_becomes_a_list_of_valid_ones() {
-        let read =
-            read("metric: invalidValues, arguments: {validValues: [EWR, 1, true]}, mustBe: 0");
-        assert_eq!(read.rules.valid_values.unwrap(), ["EWR", "1", "true"]);
-        assert!(read.findings.problems.is_empty() && read.findings.not_enforced.is_empty());
-    }
-
-    #[test]
-    fn no_null_values_means_required() {
-        assert!(read("type: library, metric: nullValues, mustBe: 0").required);
-        assert!(read("metric: nullValues, mustBeLessOrEqualTo: 0.0, unit: percent").required);
-        let lenient = read("metric: nullValues, mustBeLessThan: 5, unit: percent");
-        assert!(!lenient.required);
-        assert_eq!(lenient.findings.not_enforced[0].0, "/quality/0");
-    }
-
-    #[test]
-    fn a_pattern_can_be_an_argument() {
-        let read = read("metric: invalidValues, arguments: {pattern: '^a'}, mustBe: 0");
-        assert!(read.rules.patterns[0].is_match("ab"));
-    }
-
-    #[test]
-    fn odcs_3_0_calls_them_rules() {
-        let old = "type: library, rule: validValues, validValues: [a, b]";
-        assert_eq!(read_as(FieldType::String, old, true).rules.valid_values.unwrap(), ["a", "b"]);
-        assert!(read_as(FieldType::String, "type: library, rule: nullCheck", true).required);
-        assert!(!read_as(FieldType::String, "metric: nullValues", false).required);
-    }
-
-    #[test]
-    fn everything_else_is_listed() {
-        for rule in [
-            "metric: duplicateValues, mustBe: 0",
-            "metric: missingValues, mustBe: 0",
-            "metric: invalidValues, arguments: {validValues: [a]}, mustBeLessThan: 5",
-            "metric: nullValues, mustBe: 0, severity: Warning",
-            "type: sql, query: 'SELECT 1', mustBe: 0",
-            "type: custom, engine: soda, implementation: x",
-            "type: text, description: verified",
-        ] {
-            let read = read(rule);
-            assert_eq!(read.findings.not_enforced.len(), 1, "{rule}");
-            assert!(read.findings.problems.is_empty(), "{rule}");
-            assert!(!read.required && read.rules.valid_values.is_none(), "{rule}");
-        }
-    }
-
-    #[test]
-    fn a_table_has_no_rule_on_rows() {
-        let root = document::read("quality: [{metric: rowCount, mustBe: 5}]").root.unwrap();
-        let mut findings = Findings::default();
-        read_table(&Field::root(&root), &mut findings);
-        assert_eq!(findings.not_enforced.len(), 1);
-    }
-
-    #[test]
-    fn rules_that_cannot_be_meant_are_problems() {
-        for (field_type, rule, part) in [
-            (
-                FieldType::Int,
-                "metric: invalidValues, arguments: {validValues: [x]}, mustBe: 0",
-                "not a number",
-            ),
-            (
-                FieldType::Int,
-                "metric: invalidValues, arguments: {validValues: []}, mustBe: 0",
-                "at least one",
-            ),
-            (
-                FieldType::Int,
-                "metric: invalidValues, arguments: {validValues: 5}, mustBe: 0",
-                "must be a list",
-            ),
-            (FieldType::Int, "metric: invalidValues, mustBe: 0", "needs `arguments`"),
-            (
-                FieldType::Int,
-                "metric: invalidValues, arguments: {pattern: x}, mustBe: 0",
-                "applies to text",
-            ),
-            (FieldType::Int, "type: library", "`metric` is missing"),
-            (FieldType::Int, "type: magic", "quality rules are"),
-        ] {
-            let problems = read_as(field_type, rule, false).findings.problems;
-            assert_eq!(problems.len(), 1, "{rule}");
-            assert!(problems[0].reason.contains(part), "{rule}: {problems:?}");
-        }
-    }
-}
+mod tests;

@@ -1,44 +1,31 @@
-//! `logicalTypeOptions`: rules on single values, checked against the column's type.
+//! `logicalTypeOptions` of primitive types: rules on single values, checked against the
+//! column's type.
 
-use std::cmp::Ordering;
-
+use crate::bounds::{self, INTEGER_FORMATS, IntegerRange};
 use crate::field::{Field, Findings};
-use crate::model::{Bound, FieldType, Rules};
-use crate::moment;
+use crate::model::{FieldType, MomentFormat, Rules, StringFormat};
 use crate::number::Decimal;
-use crate::pattern;
+use crate::physical::Primitive;
 use crate::problem::quoted;
-use crate::types::ColumnType;
+use crate::{moment_format, pattern, timezone};
 
-/// A value of a column's type, in the form that orders it.
-#[derive(Debug, Clone, PartialEq)]
-enum Ordered {
-    Number(Decimal),
-    Moment(i128),
-}
-
-impl PartialOrd for Ordered {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
-            (Self::Number(a), Self::Number(b)) => Some(a.cmp(b)),
-            (Self::Moment(a), Self::Moment(b)) => Some(a.cmp(b)),
-            _ => None,
-        }
-    }
+/// What `format` says, by the type of the column.
+#[derive(Default)]
+struct Format {
+    text: Option<StringFormat>,
+    moment: Option<MomentFormat>,
+    range: Option<IntegerRange>,
 }
 
 /// Reads `logicalTypeOptions` of a property whose type is known.
-pub(crate) fn read(
-    property: &Field<'_>,
-    column_type: ColumnType,
-    findings: &mut Findings,
-) -> Rules {
-    let field_type = column_type.field_type;
-    let mut rules = Rules { max_length: column_type.max_length, ..Rules::default() };
+pub(crate) fn read(property: &Field<'_>, primitive: Primitive, findings: &mut Findings) -> Rules {
+    let field_type = primitive.field_type;
+    let mut rules = Rules { max_length: primitive.max_length, ..Rules::default() };
     let Some(options) = property.get("logicalTypeOptions") else { return rules };
     if !options.expect_map(findings) {
         return rules;
     }
+    let mut format = Format::default();
     for (name, option) in options.entries() {
         match name {
             "pattern" => rules.patterns.extend(read_pattern(&option, field_type, findings)),
@@ -47,30 +34,27 @@ pub(crate) fn read(
             }
             "maxLength" => {
                 let stated = length(&option, name, field_type, findings);
-                rules.max_length = [stated, column_type.max_length].into_iter().flatten().min();
+                rules.max_length = [stated, primitive.max_length].into_iter().flatten().min();
             }
             "multipleOf" => rules.multiple_of = multiple_of(&option, field_type, findings),
             // Both ends are read together, below: in ODCS 3.0 the exclusive ones are flags.
             "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {}
-            "format" => format(&option, property, field_type, findings),
+            "format" => format = read_format(&option, property, field_type, findings),
             "timezone" => {
-                option.flag(findings);
-                only_for_times(&option, name, field_type, findings);
-            }
-            "defaultTimezone" => {
-                only_for_times(&option, name, field_type, findings);
-                let zone = option.text(findings);
-                if zone.is_some_and(|zone| !is_utc(zone)) {
-                    findings.not_enforced(
-                        &option,
-                        "values are not read in this zone: write the offset in the data",
-                    );
+                let is_moment = matches!(
+                    field_type,
+                    FieldType::Timestamp | FieldType::TimestampTz | FieldType::Time
+                );
+                if is_moment {
+                    option.flag(findings);
+                } else {
+                    no_option(&option, name, field_type, findings);
                 }
             }
-            other => findings.problem(
-                &option,
-                format!("{} is no option of a `{field_type}` column", quoted(other)),
-            ),
+            "defaultTimezone" => {
+                rules.default_timezone = default_timezone(&option, field_type, findings);
+            }
+            other => no_option(&option, other, field_type, findings),
         }
     }
     if let (Some(minimum), Some(maximum)) = (rules.min_length, rules.max_length)
@@ -81,8 +65,15 @@ pub(crate) fn read(
             format!("no text has at least {minimum} and at most {maximum} characters"),
         );
     }
-    read_bounds(&options, field_type, &mut rules, findings);
+    bounds::read(&options, field_type, format.range, &mut rules, findings);
+    zones_are_known(&options, field_type, format.moment.as_ref(), findings);
+    rules.format = format.text;
+    rules.moment_format = format.moment.filter(|format| !moment_format::is_iso(format, field_type));
     rules
+}
+
+fn no_option(field: &Field<'_>, name: &str, field_type: FieldType, findings: &mut Findings) {
+    findings.problem(field, format!("{} is no option of a `{field_type}` column", quoted(name)));
 }
 
 /// Reads a pattern, which only text can match.
@@ -146,52 +137,167 @@ fn multiple_of(
     divisor.map(|divisor| divisor.to_string())
 }
 
-fn only_for_times(field: &Field<'_>, name: &str, field_type: FieldType, findings: &mut Findings) {
-    if !matches!(field_type, FieldType::Timestamp | FieldType::TimestampTz | FieldType::Time) {
-        findings
-            .problem(field, format!("{} is no option of a `{field_type}` column", quoted(name)));
+fn default_timezone(
+    field: &Field<'_>,
+    field_type: FieldType,
+    findings: &mut Findings,
+) -> Option<String> {
+    let zone = field.text(findings)?;
+    match field_type {
+        FieldType::TimestampTz => {}
+        FieldType::Timestamp => {
+            findings.problem(
+                field,
+                "a `timestamp` has no zone: add `timezone: true`, or leave the zone out",
+            );
+            return None;
+        }
+        _ => {
+            no_option(field, "defaultTimezone", field_type, findings);
+            return None;
+        }
+    }
+    match timezone::read(zone) {
+        Ok(zone) => Some(zone),
+        Err(reason) => {
+            findings.problem(field, reason);
+            None
+        }
     }
 }
 
-fn is_utc(zone: &str) -> bool {
-    ["UTC", "Etc/UTC", "Z", "GMT", "Etc/GMT"].iter().any(|name| name.eq_ignore_ascii_case(zone))
+/// A format without an offset leaves the instant open, unless a default says it; one with an
+/// offset leaves the default nothing to say.
+fn zones_are_known(
+    options: &Field<'_>,
+    field_type: FieldType,
+    format: Option<&MomentFormat>,
+    findings: &mut Findings,
+) {
+    let (FieldType::TimestampTz, Some(format)) = (field_type, format) else { return };
+    match (moment_format::has_offset(format), options.get("defaultTimezone")) {
+        (false, None) => {
+            if let Some(field) = options.get("format") {
+                findings.problem(
+                    &field,
+                    "has no offset, so it is no `timestamptz`: add `XXX`, or a `defaultTimezone`",
+                );
+            }
+        }
+        (true, Some(field)) => {
+            findings.not_enforced(&field, "every value states its offset, as `format` demands");
+        }
+        _ => {}
+    }
 }
 
-/// `format` says more than a type, and most of it is not enforced: then it is listed.
-fn format(field: &Field<'_>, property: &Field<'_>, field_type: FieldType, findings: &mut Findings) {
-    let Some(format) = field.text(findings) else { return };
-    let holds = match field_type {
-        FieldType::Int => format == "i32",
-        FieldType::Long => format == "i64",
-        FieldType::Float => format == "f32",
-        FieldType::Double => format == "f64",
-        FieldType::Uuid => format == "uuid",
-        FieldType::Date => format == "yyyy-MM-dd",
-        FieldType::Time => matches!(format, "HH:mm:ss" | "HH:mm"),
-        FieldType::Timestamp | FieldType::TimestampTz => {
-            let plain = format.replace('\'', "");
-            let local = plain.trim_end_matches('Z').trim_end_matches("XXX");
-            matches!(local, "yyyy-MM-ddTHH:mm:ss" | "yyyy-MM-dd HH:mm:ss")
-        }
-        FieldType::Boolean | FieldType::Decimal { .. } | FieldType::String => false,
-    };
-    if holds {
-        return;
-    }
-    let reason = match field_type {
-        FieldType::Date | FieldType::Time | FieldType::Timestamp | FieldType::TimestampTz => {
-            format!("format {} is not read: values are ISO 8601", quoted(format))
-        }
-        FieldType::Int | FieldType::Long if property.get("physicalType").is_none() => format!(
-            "the range of {} is not enforced, that of `{field_type}` is: state minimum and maximum",
-            quoted(format)
-        ),
+fn read_format(
+    field: &Field<'_>,
+    property: &Field<'_>,
+    field_type: FieldType,
+    findings: &mut Findings,
+) -> Format {
+    let Some(text) = field.text(findings) else { return Format::default() };
+    match field_type {
         FieldType::String => {
-            format!("format {} is not enforced: state a pattern", quoted(format))
+            Format { text: string_format(field, text, findings), ..Format::default() }
         }
-        _ => format!("format {} is not enforced: the column is `{field_type}`", quoted(format)),
-    };
-    findings.not_enforced(field, reason);
+        FieldType::Date | FieldType::Time | FieldType::Timestamp | FieldType::TimestampTz => {
+            let read = moment_format::parse(text)
+                .and_then(|format| moment_format::suits(&format, field_type).map(|()| format));
+            match read {
+                Ok(format) => Format { moment: Some(format), ..Format::default() },
+                Err(reason) => {
+                    findings.problem(field, format!("{} {reason}", quoted(text)));
+                    Format::default()
+                }
+            }
+        }
+        FieldType::Int
+        | FieldType::Long
+        | FieldType::Float
+        | FieldType::Double
+        | FieldType::Decimal { .. } => {
+            let range = number_format(field, text, property, field_type, findings);
+            Format { range, ..Format::default() }
+        }
+        FieldType::Boolean | FieldType::Uuid => {
+            if (field_type, text) != (FieldType::Uuid, "uuid") {
+                findings.not_enforced(
+                    field,
+                    format!(
+                        "format {} is not enforced: the column is `{field_type}`",
+                        quoted(text)
+                    ),
+                );
+            }
+            Format::default()
+        }
+    }
+}
+
+fn string_format(field: &Field<'_>, text: &str, findings: &mut Findings) -> Option<StringFormat> {
+    Some(match text {
+        "email" => StringFormat::Email,
+        "hostname" => StringFormat::Hostname,
+        "ipv4" => StringFormat::Ipv4,
+        "ipv6" => StringFormat::Ipv6,
+        "uri" => StringFormat::Uri,
+        "uuid" => StringFormat::Uuid,
+        "byte" => StringFormat::Byte,
+        _ => {
+            findings.not_enforced(
+                field,
+                format!("format {} is not enforced: state a pattern", quoted(text)),
+            );
+            return None;
+        }
+    })
+}
+
+/// The integers that a format of a number allows. A float's format is its type.
+fn number_format(
+    field: &Field<'_>,
+    text: &str,
+    property: &Field<'_>,
+    field_type: FieldType,
+    findings: &mut Findings,
+) -> Option<IntegerRange> {
+    let logical =
+        property.get("logicalType").and_then(|field| field.text(&mut Findings::default()));
+    let is_whole = matches!(
+        field_type,
+        FieldType::Int | FieldType::Long | FieldType::Decimal { scale: 0, .. }
+    );
+    match bounds::integer_range(text) {
+        Some(range) if is_whole && logical != Some("number") => return Some(range),
+        Some(_) => {
+            findings.problem(
+                field,
+                format!("is {}; formats of a number are f32 and f64", quoted(text)),
+            );
+        }
+        None if logical == Some("integer") || !matches!(text, "f32" | "f64") => {
+            let formats = match logical {
+                Some("number") => "formats of a number are f32 and f64".to_owned(),
+                _ => format!("formats of an integer are {}", INTEGER_FORMATS.join(", ")),
+            };
+            findings.problem(field, format!("is {}; {formats}", quoted(text)));
+        }
+        None => {
+            if !matches!((field_type, text), (FieldType::Float, "f32") | (FieldType::Double, "f64"))
+            {
+                findings.not_enforced(
+                    field,
+                    format!(
+                        "format {} is not enforced: the column is `{field_type}`",
+                        quoted(text)
+                    ),
+                );
+            }
+        }
+    }
+    None
 }
 
 fn is_number(field_type: FieldType) -> bool {
@@ -205,142 +311,6 @@ fn is_number(field_type: FieldType) -> bool {
     )
 }
 
-/// Both ends, and whether anything lies between them.
-fn read_bounds(
-    options: &Field<'_>,
-    field_type: FieldType,
-    rules: &mut Rules,
-    findings: &mut Findings,
-) {
-    let lower = end(options, "minimum", "exclusiveMinimum", field_type, Ordering::Less, findings);
-    let upper =
-        end(options, "maximum", "exclusiveMaximum", field_type, Ordering::Greater, findings);
-    if let (Some((low, low_order)), Some((high, high_order))) = (&lower, &upper) {
-        let empty = match low_order.partial_cmp(high_order) {
-            Some(Ordering::Less) | None => false,
-            Some(Ordering::Equal) => low.exclusive || high.exclusive,
-            Some(Ordering::Greater) => true,
-        };
-        if empty {
-            findings.problem(
-                options,
-                format!("no value lies between {} and {}", quoted(&low.text), quoted(&high.text)),
-            );
-        }
-    }
-    rules.minimum = lower.map(|(bound, _)| bound);
-    rules.maximum = upper.map(|(bound, _)| bound);
-}
-
-/// One end. `weaker` is how a bound that forbids less compares with one that forbids more.
-fn end(
-    options: &Field<'_>,
-    inclusive: &str,
-    exclusive: &str,
-    field_type: FieldType,
-    weaker: Ordering,
-    findings: &mut Findings,
-) -> Option<(Bound, Ordered)> {
-    let mut exclusive_flag = false;
-    let mut read = |name: &str, is_exclusive: bool| {
-        let field = options.get(name)?;
-        if is_exclusive && findings.odcs_3_0 {
-            exclusive_flag = field.flag(findings)?;
-            return None;
-        }
-        let text = field.scalar_text(findings)?;
-        match ordered(field_type, &text) {
-            Ok((text, order)) => Some((Bound { text, exclusive: is_exclusive }, order)),
-            Err(reason) => {
-                findings.problem(&field, reason);
-                None
-            }
-        }
-    };
-    let strict = read(exclusive, true);
-    let plain = read(inclusive, false).map(|(mut bound, order)| {
-        bound.exclusive = exclusive_flag;
-        (bound, order)
-    });
-    match (plain, strict) {
-        // Both stated: the one that forbids more, and of two equal ones the exclusive.
-        (Some(plain), Some(strict)) => {
-            let plain_forbids_more = strict.1.partial_cmp(&plain.1) == Some(weaker);
-            Some(if plain_forbids_more { plain } else { strict })
-        }
-        (plain, strict) => plain.or(strict),
-    }
-}
-
-/// A value of the column's type, in its plain form; else the reason in words.
-fn ordered(field_type: FieldType, text: &str) -> Result<(String, Ordered), String> {
-    let moment = |moment: Option<moment::Moment>, example: &str| {
-        moment
-            .map(|moment| (moment.text, Ordered::Moment(moment.order)))
-            .ok_or_else(|| format!("{} is no `{field_type}`, such as `{example}`", quoted(text)))
-    };
-    match field_type {
-        FieldType::Date => moment(moment::date(text), "2013-01-31"),
-        FieldType::Time => moment(moment::time(text), "23:59:59"),
-        FieldType::Timestamp => moment(moment::timestamp(text), "2013-01-31T23:59:59"),
-        FieldType::TimestampTz => moment(moment::timestamptz(text), "2013-01-31T23:59:59Z"),
-        FieldType::Boolean | FieldType::String | FieldType::Uuid => {
-            Err(format!("a bound does not apply to a `{field_type}`"))
-        }
-        FieldType::Int
-        | FieldType::Long
-        | FieldType::Float
-        | FieldType::Double
-        | FieldType::Decimal { .. } => {
-            let number =
-                Decimal::parse(text).ok_or_else(|| format!("{} is not a number", quoted(text)))?;
-            let plain = number.to_string();
-            let fits = match field_type {
-                FieldType::Int => plain.parse::<i32>().is_ok(),
-                FieldType::Long => plain.parse::<i64>().is_ok(),
-                FieldType::Decimal { precision, scale } => {
-                    number.scale() <= usize::from(scale)
-                        && number.integer_digits() <= usize::from(precision - scale)
-                }
-                FieldType::Float => plain.parse::<f32>().is_ok_and(f32::is_finite),
-                _ => plain.parse::<f64>().is_ok_and(f64::is_finite),
-            };
-            let whole_only = matches!(field_type, FieldType::Int | FieldType::Long);
-            if whole_only && !number.is_whole() {
-                return Err(format!("{} is not a whole number", quoted(text)));
-            }
-            if !fits {
-                return Err(format!("a `{field_type}` cannot hold {}", quoted(text)));
-            }
-            Ok((plain, Ordered::Number(number)))
-        }
-    }
-}
-
-/// Whether a column of the type can hold the text at all; else the reason in words.
-pub(crate) fn holds(field_type: FieldType, text: &str) -> Result<(), String> {
-    match field_type {
-        FieldType::String => Ok(()),
-        FieldType::Boolean if ["true", "false"].iter().any(|b| text.eq_ignore_ascii_case(b)) => {
-            Ok(())
-        }
-        FieldType::Uuid if is_uuid(text) => Ok(()),
-        FieldType::Boolean | FieldType::Uuid => {
-            Err(format!("{} is no `{field_type}`", quoted(text)))
-        }
-        _ => ordered(field_type, text).map(|_| ()),
-    }
-}
-
-/// 8-4-4-4-12 hexadecimal digits (RFC 4122, section 3).
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(index, byte)| match index {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -351,8 +321,8 @@ mod tests {
         let text = format!("logicalTypeOptions: {{{options}}}");
         let root = document::read(&text).root.unwrap();
         let mut findings = Findings { odcs_3_0, ..Findings::default() };
-        let column_type = ColumnType { field_type, max_length: None };
-        let rules = read(&Field::root(&root), column_type, &mut findings);
+        let primitive = Primitive { field_type, max_length: None };
+        let rules = read(&Field::root(&root), primitive, &mut findings);
         (rules, findings)
     }
 
@@ -366,78 +336,6 @@ mod tests {
         let (_, findings) = read_options(field_type, options, false);
         assert_eq!(findings.problems.len(), 1, "{options}: {:?}", findings.problems);
         findings.problems[0].to_string()
-    }
-
-    fn bound(text: &str, exclusive: bool) -> Option<Bound> {
-        Some(Bound { text: text.into(), exclusive })
-    }
-
-    #[test]
-    fn bounds_take_the_columns_type() {
-        let two_places = FieldType::Decimal { precision: 5, scale: 2 };
-        assert_eq!(rules(FieldType::Int, "minimum: 1.0").minimum, bound("1", false));
-        assert_eq!(rules(FieldType::Double, "exclusiveMaximum: 1e3").maximum, bound("1000", true));
-        assert_eq!(rules(two_places, "maximum: 999.50").maximum, bound("999.5", false));
-        assert_eq!(
-            rules(FieldType::Date, "minimum: 2013-01-01").minimum,
-            bound("2013-01-01", false)
-        );
-        assert_eq!(
-            rules(FieldType::TimestampTz, "exclusiveMaximum: '2014-01-01'").maximum,
-            bound("2014-01-01T00:00:00Z", true)
-        );
-        for (field_type, options, part) in [
-            (FieldType::Int, "minimum: 0.5", "not a whole number"),
-            (FieldType::Int, "maximum: 3000000000", "cannot hold"),
-            (FieldType::Long, "maximum: 9223372036854775808", "cannot hold"),
-            (FieldType::Float, "maximum: 1e39", "cannot hold"),
-            (two_places, "maximum: 1000", "cannot hold"),
-            (two_places, "minimum: 0.005", "cannot hold"),
-            (FieldType::Double, "minimum: low", "is not a number"),
-            (FieldType::Date, "minimum: 2013-02-30", "is no `date`"),
-            (FieldType::Date, "minimum: 2013", "is no `date`"),
-            (FieldType::Time, "minimum: noon", "is no `time`"),
-            (FieldType::String, "minimum: 1", "does not apply"),
-            (FieldType::Boolean, "maximum: 1", "does not apply"),
-            (FieldType::Int, "minimum: [1]", "must be a single value"),
-        ] {
-            assert!(reason(field_type, options).contains(part), "{options}");
-        }
-    }
-
-    #[test]
-    fn a_range_must_hold_something() {
-        assert!(reason(FieldType::Int, "minimum: 10, maximum: 9").contains("no value lies"));
-        assert!(
-            reason(FieldType::Int, "minimum: 9, exclusiveMaximum: 9").contains("no value lies")
-        );
-        assert!(
-            reason(FieldType::Date, "minimum: 2013-02-01, maximum: 2013-01-31")
-                .contains("no value lies")
-        );
-        rules(FieldType::Int, "minimum: 9, maximum: 9");
-        rules(
-            FieldType::TimestampTz,
-            "minimum: '2013-01-01T00:30:00+01:00', maximum: '2013-01-01T00:00:00Z'",
-        );
-    }
-
-    #[test]
-    fn of_two_bounds_the_stricter_stands() {
-        let rules_of = |options: &str| rules(FieldType::Int, options);
-        assert_eq!(rules_of("minimum: 1, exclusiveMinimum: 5").minimum, bound("5", true));
-        assert_eq!(rules_of("minimum: 5, exclusiveMinimum: 1").minimum, bound("5", false));
-        assert_eq!(rules_of("minimum: 5, exclusiveMinimum: 5").minimum, bound("5", true));
-        assert_eq!(rules_of("maximum: 5, exclusiveMaximum: 9").maximum, bound("5", false));
-        assert_eq!(rules_of("maximum: 9, exclusiveMaximum: 5").maximum, bound("5", true));
-    }
-
-    #[test]
-    fn in_odcs_3_0_exclusive_is_a_flag() {
-        let options = "minimum: 1, exclusiveMinimum: true, maximum: 9, exclusiveMaximum: false";
-        let (rules, findings) = read_options(FieldType::Int, options, true);
-        assert!(findings.problems.is_empty());
-        assert_eq!((rules.minimum, rules.maximum), (bound("1", true), bound("9", false)));
     }
 
     #[test]
@@ -465,8 +363,8 @@ mod tests {
     #[test]
     fn a_varchars_length_bounds_max_length() {
         let root = document::read("logicalTypeOptions: {maxLength: 30}").root.unwrap();
-        let column_type = ColumnType { field_type: FieldType::String, max_length: Some(18) };
-        let rules = read(&Field::root(&root), column_type, &mut Findings::default());
+        let primitive = Primitive { field_type: FieldType::String, max_length: Some(18) };
+        let rules = read(&Field::root(&root), primitive, &mut Findings::default());
         assert_eq!(rules.max_length, Some(18));
     }
 
@@ -478,31 +376,88 @@ mod tests {
         }
     }
 
+    fn listed(field_type: FieldType, options: &str) -> Vec<(String, String)> {
+        let (_, findings) = read_options(field_type, options, false);
+        assert!(findings.problems.is_empty(), "{options}: {:?}", findings.problems);
+        findings.not_enforced
+    }
+
     #[test]
-    fn formats_that_are_not_enforced_are_listed() {
-        for (field_type, options, listed) in [
-            (FieldType::String, "format: email", 1),
-            (FieldType::Int, "format: i32", 0),
-            (FieldType::Int, "format: u8", 1),
-            (FieldType::Date, "format: yyyy-MM-dd", 0),
-            (FieldType::Date, "format: dd/MM/yyyy", 1),
-            (FieldType::Timestamp, "format: \"yyyy-MM-dd'T'HH:mm:ss\"", 0),
-            (FieldType::TimestampTz, "timezone: true, defaultTimezone: Etc/UTC", 0),
-            (FieldType::TimestampTz, "defaultTimezone: Australia/Sydney", 1),
+    fn text_has_forms() {
+        use StringFormat::*;
+        for (format, expected) in [
+            ("email", Email),
+            ("hostname", Hostname),
+            ("ipv4", Ipv4),
+            ("ipv6", Ipv6),
+            ("uri", Uri),
+            ("uuid", Uuid),
+            ("byte", Byte),
         ] {
-            let (_, findings) = read_options(field_type, options, false);
-            assert_eq!(findings.not_enforced.len(), listed, "{options}");
-            assert!(findings.problems.is_empty(), "{options}");
+            let options = format!("format: {format}");
+            assert_eq!(rules(FieldType::String, &options).format, Some(expected));
+            assert!(listed(FieldType::String, &options).is_empty());
+        }
+        for format in ["password", "binary", "E.164"] {
+            let listed = listed(FieldType::String, &format!("format: {format}"));
+            assert_eq!(listed[0].0, "/logicalTypeOptions/format");
+        }
+        assert!(listed(FieldType::Uuid, "format: uuid").is_empty());
+        assert_eq!(listed(FieldType::Uuid, "format: email").len(), 1);
+        assert_eq!(listed(FieldType::Boolean, "format: 'yes/no'").len(), 1);
+    }
+
+    #[test]
+    fn numbers_have_formats_of_their_kind() {
+        let long = rules(FieldType::Long, "format: u32");
+        assert_eq!(long.minimum.unwrap().text, "0");
+        assert!(listed(FieldType::Float, "format: f32").is_empty());
+        assert!(listed(FieldType::Double, "format: f64").is_empty());
+        assert_eq!(listed(FieldType::Double, "format: f32").len(), 1);
+        assert_eq!(listed(FieldType::Decimal { precision: 5, scale: 2 }, "format: f64").len(), 1);
+        for (field_type, options, part) in [
+            (FieldType::Long, "format: int32", "formats of an integer are i8, i16"),
+            (FieldType::Double, "format: i32", "f32 and f64"),
+            (FieldType::Double, "format: 5", "put it in quotes"),
+        ] {
+            assert!(reason(field_type, options).contains(part), "{options}");
         }
     }
 
     #[test]
-    fn values_fit_their_type_or_not() {
-        assert!(holds(FieldType::Boolean, "True").is_ok());
-        assert!(holds(FieldType::Boolean, "1").is_err());
-        assert!(holds(FieldType::Uuid, "123e4567-e89b-12d3-a456-426614174000").is_ok());
-        assert!(holds(FieldType::Uuid, "123e4567").is_err());
-        assert!(holds(FieldType::Int, "x").is_err());
-        assert!(holds(FieldType::String, "").is_ok());
+    fn moments_have_formats() {
+        let read = rules(FieldType::Date, "format: dd/MM/yyyy").moment_format.unwrap();
+        assert_eq!((read.text.as_str(), read.parts.len()), ("dd/MM/yyyy", 5));
+        assert!(rules(FieldType::Date, "format: yyyy-MM-dd").moment_format.is_none());
+        assert!(rules(FieldType::Time, "format: 'HH:mm:ss'").moment_format.is_some());
+        let reason = reason(FieldType::Date, "format: yyyy-MM-ddTHH");
+        assert_eq!(
+            reason,
+            "line 1, /logicalTypeOptions/format: `yyyy-MM-ddTHH` at character 11: `T` is no letter \
+             of a format: as text it is `'T'`"
+        );
+    }
+
+    #[test]
+    fn an_instant_has_a_zone_from_somewhere() {
+        let tz = FieldType::TimestampTz;
+        let read = rules(tz, "format: 'yyyy-MM-dd HH:mm', defaultTimezone: Europe/Berlin");
+        assert_eq!(read.default_timezone.as_deref(), Some("Europe/Berlin"));
+        assert_eq!(rules(tz, "defaultTimezone: Etc/UTC").default_timezone.as_deref(), Some("UTC"));
+        assert!(rules(tz, "timezone: true").default_timezone.is_none());
+        assert!(rules(tz, "format: 'yyyy-MM-dd HH:mmXXX'").moment_format.is_some());
+        assert_eq!(
+            listed(tz, "format: 'yyyy-MM-dd HH:mmX', defaultTimezone: UTC")[0].0,
+            "/logicalTypeOptions/defaultTimezone"
+        );
+        for (field_type, options, part) in [
+            (tz, "format: 'yyyy-MM-dd HH:mm'", "format: has no offset"),
+            (tz, "defaultTimezone: Berlin", "defaultTimezone: is `Berlin`"),
+            (FieldType::Timestamp, "defaultTimezone: UTC", "add `timezone: true`"),
+            (FieldType::Time, "defaultTimezone: UTC", "is no option"),
+            (FieldType::Date, "defaultTimezone: UTC", "is no option"),
+        ] {
+            assert!(reason(field_type, options).contains(part), "{options}");
+        }
     }
 }

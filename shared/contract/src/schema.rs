@@ -82,6 +82,13 @@ pub(crate) fn validate(root: &Node, problems: &mut Vec<ContractProblem>) {
                 if problems.iter().any(|known| known.path == path) {
                     continue;
                 }
+                // A rule none of whose forms fits is at fault where reading found it to be.
+                let below = format!("{path}/");
+                if matches!(kind, ValidationErrorKind::OneOfNotValid { .. })
+                    && problems.iter().any(|known| known.path.starts_with(&below))
+                {
+                    continue;
+                }
                 let reason = match kind {
                     ValidationErrorKind::Enum { options } => {
                         format!(

@@ -2,10 +2,9 @@
 
 use crate::custom::{CustomProperties, Place};
 use crate::field::{Field, Findings};
-use crate::key_pattern::split_location;
-use crate::model::{Compression, CsvFormat, Destination, Format, KeyPattern, Snowflake, Source};
-use crate::names;
+use crate::model::{Destination, Snowflake, Source};
 use crate::problem::quoted;
+use crate::{names, source};
 
 /// The servers of a contract that Landfall uses.
 #[derive(Debug, Default)]
@@ -41,7 +40,7 @@ pub(crate) fn read(contract: &Field<'_>, table: &str, findings: &mut Findings) -
             }
         }
         match kind {
-            "s3" => servers.sources.extend(source(&server, findings)),
+            "s3" => servers.sources.extend(source::read(&server, findings)),
             "glue" => servers.database = database(&server, findings),
             "snowflake" => servers.snowflake = snowflake(&server, table, findings),
             other => findings.not_enforced(
@@ -64,92 +63,6 @@ pub(crate) fn read(contract: &Field<'_>, table: &str, findings: &mut Findings) -
         );
     }
     servers
-}
-
-fn source(server: &Field<'_>, findings: &mut Findings) -> Option<Source> {
-    let format = csv_format(server, findings);
-    if let Some(endpoint) = server.get("endpointUrl") {
-        findings.not_enforced(&endpoint, "objects are read from the deployment's own S3");
-    }
-    let location = server.required_text("location", findings)?;
-    let at = server.get("location")?;
-    let read = split_location(location)
-        .and_then(|(bucket, pattern)| Ok((bucket.to_owned(), KeyPattern::new(pattern)?)));
-    match read {
-        Ok((bucket, pattern)) => {
-            Some(Source { bucket, pattern, format: format?, compression: Compression::Auto })
-        }
-        Err(reason) => {
-            findings.problem(&at, reason);
-            None
-        }
-    }
-}
-
-/// `format`, and the dialect. ODCS keeps `delimiter` for JSON before 3.1, so it may be a
-/// custom property too; the other three are always.
-fn csv_format(server: &Field<'_>, findings: &mut Findings) -> Option<Format> {
-    let properties = CustomProperties::read(server, Place::S3Server, findings);
-    let mut csv = CsvFormat::default();
-    let delimiter = match (server.get("delimiter"), properties.get("delimiter")) {
-        (Some(_), Some(custom)) => {
-            findings.problem(custom, "`delimiter` is given twice: on the server, and here");
-            None
-        }
-        (field, custom) => field.or_else(|| custom.cloned()),
-    };
-    if let Some(byte) = delimiter.and_then(|field| one_byte(&field, findings)) {
-        csv.delimiter = byte;
-    }
-    if let Some(field) = properties.get("quote") {
-        if let Some(byte) = one_byte(field, findings) {
-            csv.quote = byte;
-        }
-        if csv.quote == csv.delimiter {
-            findings.problem(field, "the quote and the delimiter are the same character");
-        }
-    } else if csv.quote == csv.delimiter {
-        findings.problem(server, "the delimiter is the default quote: name another `quote`");
-    }
-    if let Some(header) = properties.get("header").and_then(|field| field.flag(findings)) {
-        csv.header = header;
-    }
-    csv.null_value = properties.get("nullValue").and_then(|field| field.scalar_text(findings));
-    let format = server.required_text("format", findings)?;
-    match format {
-        "csv" => Some(Format::Csv(csv)),
-        other => {
-            if let Some(at) = server.get("format") {
-                findings.problem(
-                    &at,
-                    format!("format {} is not supported yet: use `csv`", quoted(other)),
-                );
-            }
-            None
-        }
-    }
-}
-
-/// A character that separates or quotes: one printable ASCII byte or a tab, and nothing that
-/// values or lines are made of.
-fn one_byte(field: &Field<'_>, findings: &mut Findings) -> Option<u8> {
-    let text = field.text(findings)?;
-    match text.as_bytes() {
-        b"tab" | b"\\t" => Some(b'\t'),
-        &[byte] if byte == b'\t' || (byte.is_ascii_graphic() && !byte.is_ascii_alphanumeric()) => {
-            Some(byte)
-        }
-        _ => {
-            findings.problem(
-                field,
-                format!(
-                    "is {}; it is one ASCII character such as `,`, `;`, `|`, or the word `tab`",
-                    quoted(text)
-                ),
-            );
-            None
-        }
-    }
 }
 
 fn database(server: &Field<'_>, findings: &mut Findings) -> Option<String> {

@@ -1,126 +1,149 @@
-//! Which Iceberg type a column gets from what ODCS says of it.
+//! Which type a column gets from what ODCS says of it.
 //!
-//! `physicalType` decides when it names a type Landfall knows; else `logicalType` does. The
-//! names are those of the Iceberg spec and of SQL; `float` is Iceberg's 32 bits.
+//! `physicalType` decides when it names a type Landfall knows; else `logicalType` does. A
+//! column inside another can also get its type from that one's `physicalType`.
 
 use crate::field::{Field, Findings};
 use crate::model::FieldType;
+use crate::moment_format;
+use crate::physical::{self, Physical, Reading};
 use crate::problem::quoted;
-
-/// A column's type, with the length that the type itself states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ColumnType {
-    pub(crate) field_type: FieldType,
-    /// `n` of `varchar(n)`.
-    pub(crate) max_length: Option<u64>,
-}
-
-/// What a `physicalType` says.
-#[derive(Debug, PartialEq, Eq)]
-enum Physical {
-    Known(ColumnType),
-    /// Landfall knows the type and cannot load it, or the type is misspelt; the reason in words.
-    Wrong(String),
-    Unknown,
-}
-
-/// The type of a property; none after a problem.
-pub(crate) fn column_type(property: &Field<'_>, findings: &mut Findings) -> Option<ColumnType> {
-    let logical_field = property.get("logicalType");
-    let logical = logical_field.as_ref().and_then(|field| field.text(findings));
-    if let (Some(field), Some(name)) = (&logical_field, logical) {
-        if matches!(name, "object" | "array") {
-            findings.problem(
-                field,
-                format!("logical type `{name}` is not supported yet: columns are flat"),
-            );
-            return None;
-        }
-        if !LOGICAL.contains(&name) {
-            findings.problem(
-                field,
-                format!("is {}; logical types are {}", quoted(name), LOGICAL.join(", ")),
-            );
-            return None;
-        }
-    }
-    let physical_field = property.get("physicalType");
-    let physical_text = physical_field.as_ref().and_then(|field| field.text(findings));
-    let physical = physical_text.map_or(Physical::Unknown, parse_physical);
-    match (physical, logical_field, logical) {
-        (Physical::Wrong(reason), ..) => {
-            findings.problem(physical_field.as_ref().unwrap_or(property), reason);
-            None
-        }
-        (Physical::Known(known), logical_field, logical) => {
-            if let (Some(field), Some(name)) = (logical_field, logical) {
-                check_agreement(known.field_type, name, &field, property, findings);
-            }
-            Some(known)
-        }
-        (Physical::Unknown, Some(field), Some(name)) => {
-            let field_type = from_logical(name, &field, property, findings)?;
-            if let (Some(field), Some(text)) = (physical_field, physical_text) {
-                findings.not_enforced(
-                    &field,
-                    format!(
-                        "physical type {} is not one Landfall knows; the column is `{field_type}` \
-                         after its logical type",
-                        quoted(text)
-                    ),
-                );
-            }
-            Some(ColumnType { field_type, max_length: None })
-        }
-        (Physical::Unknown, ..) => {
-            // A logicalType that is not text was reported when it was read.
-            if property.get("logicalType").is_none() {
-                match (physical_field, physical_text) {
-                    (Some(field), Some(text)) => findings.problem(
-                        &field,
-                        format!(
-                            "physical type {} is not one Landfall knows: add a `logicalType`",
-                            quoted(text)
-                        ),
-                    ),
-                    (None, _) => findings
-                        .problem(property, "has no type: add a `logicalType` or a `physicalType`"),
-                    (Some(_), None) => {}
-                }
-            }
-            None
-        }
-    }
-}
 
 const LOGICAL: [&str; 9] =
     ["string", "integer", "number", "boolean", "date", "time", "timestamp", "object", "array"];
+
+/// The type of a property; none after a problem. `outer` is what the `physicalType` of the
+/// column around it says.
+pub(crate) fn read(
+    property: &Field<'_>,
+    outer: Option<&Physical>,
+    findings: &mut Findings,
+) -> Option<Physical> {
+    let logical_field = property.get("logicalType");
+    let logical = logical_field.as_ref().and_then(|field| field.text(findings));
+    if let (Some(field), Some(name)) = (&logical_field, logical)
+        && !LOGICAL.contains(&name)
+    {
+        findings.problem(
+            field,
+            format!("is {}; logical types are {}", quoted(name), LOGICAL.join(", ")),
+        );
+        return None;
+    }
+    let physical_field = property.get("physicalType");
+    let physical_text = physical_field.as_ref().and_then(|field| field.text(findings));
+    let own = match (physical_text.map(physical::parse), &physical_field) {
+        (Some(Reading::Wrong(reason)), Some(field)) => {
+            findings.problem(field, reason);
+            return None;
+        }
+        (Some(Reading::Known(own)), Some(field)) => {
+            if let Some(outer) = outer
+                && !own.agrees(outer)
+            {
+                findings.problem(
+                    field,
+                    format!("contradicts the `physicalType` around it, which says `{outer}`"),
+                );
+            }
+            Some(own)
+        }
+        _ => None,
+    };
+    // Where both are known they agree, and the outer may know more parts.
+    let known = match (own, outer) {
+        (Some(Physical::Struct(None) | Physical::List(None)), Some(outer)) => Some(outer.clone()),
+        (Some(own), _) => Some(own),
+        (None, outer) => outer.cloned(),
+    };
+    if let (None, Some(field), Some(text)) = (&known, &physical_field, physical_text) {
+        return unknown_physical(property, field, text, logical_field, logical, findings);
+    }
+    match (known, logical_field, logical) {
+        (Some(known), logical_field, logical) => {
+            if let (Some(field), Some(name)) = (logical_field, logical) {
+                check_agreement(&known, name, &field, property, findings);
+            }
+            Some(known)
+        }
+        (None, Some(field), Some(name)) => from_logical(name, &field, property, findings),
+        // A type that is not text was reported when it was read.
+        (None, Some(_), None) => None,
+        (None, None, _) if physical_field.is_some() => None,
+        (None, None, _) => {
+            if property.get("properties").is_some() {
+                return Some(Physical::Struct(None));
+            }
+            if property.get("items").is_some() {
+                return Some(Physical::List(None));
+            }
+            findings.problem(property, "has no type: add a `logicalType` or a `physicalType`");
+            None
+        }
+    }
+}
+
+/// A physical type that Landfall does not know gives way to the logical one.
+fn unknown_physical(
+    property: &Field<'_>,
+    field: &Field<'_>,
+    text: &str,
+    logical_field: Option<Field<'_>>,
+    logical: Option<&str>,
+    findings: &mut Findings,
+) -> Option<Physical> {
+    match (logical_field, logical) {
+        (Some(logical_field), Some(name)) => {
+            let physical = from_logical(name, &logical_field, property, findings)?;
+            findings.not_enforced(
+                field,
+                format!(
+                    "physical type {} is not one Landfall knows; the column is `{physical}` after \
+                     its logical type",
+                    quoted(text)
+                ),
+            );
+            Some(physical)
+        }
+        (Some(_), None) => None,
+        (None, _) => {
+            findings.problem(
+                field,
+                format!(
+                    "physical type {} is not one Landfall knows: add a `logicalType`",
+                    quoted(text)
+                ),
+            );
+            None
+        }
+    }
+}
 
 fn from_logical(
     name: &str,
     field: &Field<'_>,
     property: &Field<'_>,
     findings: &mut Findings,
-) -> Option<FieldType> {
-    Some(match name {
+) -> Option<Physical> {
+    let format = || option_text(property, "format");
+    let field_type = match name {
+        "object" => return Some(Physical::Struct(None)),
+        "array" => return Some(Physical::List(None)),
         "string" => FieldType::String,
         "boolean" => FieldType::Boolean,
+        // ODCS 3.0 has no logical timestamp or time: `date` stands for all three.
+        "date" if findings.odcs_3_0 => format()
+            .and_then(|format| moment_format::parse(&format).ok())
+            .map_or(FieldType::Date, |format| moment_format::type_of(&format)),
         "date" => FieldType::Date,
-        "integer" => match option_text(property, "format").as_deref() {
+        // A format that is none of these is reported where the options are read.
+        "integer" => match format().as_deref() {
             Some("i8" | "i16" | "i32" | "u8" | "u16") => FieldType::Int,
-            None | Some("i64" | "u32") => FieldType::Long,
-            Some(format) => {
-                findings.problem(
-                    field,
-                    format!(
-                        "no Iceberg integer holds {}: use physicalType `decimal(38,0)`",
-                        quoted(format)
-                    ),
-                );
-                return None;
-            }
+            Some("u64") => FieldType::Decimal { precision: 20, scale: 0 },
+            Some("i128" | "u128") => FieldType::Decimal { precision: 38, scale: 0 },
+            _ => FieldType::Long,
         },
-        "number" => match option_text(property, "format").as_deref() {
+        "number" => match format().as_deref() {
             Some("f32") => FieldType::Float,
             _ => FieldType::Double,
         },
@@ -136,7 +159,8 @@ fn from_logical(
         "timestamp" if zoned(property) == Some(true) => FieldType::TimestampTz,
         "timestamp" => FieldType::Timestamp,
         _ => return None,
-    })
+    };
+    Some(field_type.into())
 }
 
 /// `logicalTypeOptions.timezone`, when stated.
@@ -152,7 +176,7 @@ fn option_text(property: &Field<'_>, key: &str) -> Option<String> {
 }
 
 fn check_agreement(
-    physical: FieldType,
+    physical: &Physical,
     logical: &str,
     field: &Field<'_>,
     property: &Field<'_>,
@@ -162,18 +186,27 @@ fn check_agreement(
         Boolean, Date, Decimal, Double, Float, Int, Long, String, Time, Timestamp, TimestampTz,
         Uuid,
     };
+    let primitive = match physical {
+        Physical::Primitive(primitive) => Some(primitive.field_type),
+        _ => None,
+    };
     let agrees = match logical {
-        "string" => matches!(physical, String | Uuid),
-        "integer" => matches!(physical, Int | Long | Decimal { scale: 0, .. }),
-        "number" => matches!(physical, Int | Long | Float | Double | Decimal { .. }),
-        "boolean" => physical == Boolean,
-        "time" => physical == Time,
-        "timestamp" => matches!(physical, Timestamp | TimestampTz),
+        "object" => matches!(physical, Physical::Struct(_) | Physical::Map(_)),
+        "array" => matches!(physical, Physical::List(_)),
+        "string" => matches!(primitive, Some(String | Uuid)),
+        "integer" => matches!(primitive, Some(Int | Long | Decimal { scale: 0, .. })),
+        "number" => matches!(primitive, Some(Int | Long | Float | Double | Decimal { .. })),
+        "boolean" => primitive == Some(Boolean),
+        "time" => primitive == Some(Time),
+        "timestamp" => matches!(primitive, Some(Timestamp | TimestampTz)),
         // ODCS 3.0 has no logical timestamp or time: `date` stands for all three.
-        "date" => matches!(physical, Date | Timestamp | TimestampTz | Time),
+        "date" if findings.odcs_3_0 => {
+            matches!(primitive, Some(Date | Timestamp | TimestampTz | Time))
+        }
+        "date" => primitive == Some(Date),
         _ => false,
     };
-    if !agrees || (logical == "date" && physical != Date && !findings.odcs_3_0) {
+    if !agrees {
         findings.problem(
             field,
             format!(
@@ -182,8 +215,8 @@ fn check_agreement(
         );
     }
     let zone_contradicts = match zoned(property) {
-        Some(true) => matches!(physical, Timestamp | Time),
-        Some(false) => physical == TimestampTz,
+        Some(true) => matches!(primitive, Some(Timestamp | Time)),
+        Some(false) => primitive == Some(TimestampTz),
         None => false,
     };
     if zone_contradicts {
@@ -194,186 +227,100 @@ fn check_agreement(
     }
 }
 
-/// Reads a physical type: a name, and arguments in brackets.
-fn parse_physical(text: &str) -> Physical {
-    let normal = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
-    let (name, arguments, suffix) = match normal.split_once('(') {
-        None => (normal.trim(), None, ""),
-        Some((name, rest)) => match rest.split_once(')') {
-            Some((arguments, suffix)) => (name.trim(), Some(arguments), suffix.trim()),
-            None => return Physical::Unknown,
-        },
-    };
-    let name = if suffix.is_empty() { name.to_owned() } else { format!("{name} {suffix}") };
-    let known = |field_type| Physical::Known(ColumnType { field_type, max_length: None });
-    if let Some(arguments) = arguments {
-        let numbers: Option<Vec<u32>> =
-            arguments.split(',').map(|number| number.trim().parse().ok()).collect();
-        return match (name.as_str(), numbers.as_deref()) {
-            ("decimal" | "numeric" | "number" | "dec", Some([precision])) => decimal(*precision, 0),
-            ("decimal" | "numeric" | "number" | "dec", Some([precision, scale])) => {
-                decimal(*precision, *scale)
-            }
-            (
-                "varchar" | "character varying" | "char" | "character" | "string" | "nvarchar"
-                | "text",
-                Some([length]),
-            ) if *length > 0 => Physical::Known(ColumnType {
-                field_type: FieldType::String,
-                max_length: Some(u64::from(*length)),
-            }),
-            (name, Some([digits])) => match fractional_seconds(name) {
-                Some(field_type) if *digits <= 6 => known(field_type),
-                Some(_) => Physical::Wrong(format!(
-                    "{} is finer than microseconds, which is not supported yet",
-                    quoted(text)
-                )),
-                None => unsupported(name, text),
-            },
-            (name, _) => unsupported(name, text),
-        };
-    }
-    match name.as_str() {
-        "boolean" | "bool" => known(FieldType::Boolean),
-        "int" | "integer" | "int4" | "int32" | "smallint" | "tinyint" => known(FieldType::Int),
-        "bigint" | "long" | "int64" => known(FieldType::Long),
-        "float" | "real" | "float4" | "float32" => known(FieldType::Float),
-        "double" | "double precision" | "float8" | "float64" => known(FieldType::Double),
-        "decimal" | "numeric" | "number" | "dec" => Physical::Wrong(format!(
-            "{} needs a precision and a scale, for instance `decimal(12,2)`",
-            quoted(text)
-        )),
-        "date" => known(FieldType::Date),
-        "string" | "text" | "varchar" | "character varying" | "nvarchar" => {
-            known(FieldType::String)
-        }
-        "uuid" => known(FieldType::Uuid),
-        name => match fractional_seconds(name) {
-            Some(field_type) => known(field_type),
-            None => unsupported(name, text),
-        },
-    }
-}
-
-fn fractional_seconds(name: &str) -> Option<FieldType> {
-    Some(match name {
-        "time" | "time without time zone" => FieldType::Time,
-        "timestamp" | "timestamp without time zone" | "timestamp_ntz" | "datetime" => {
-            FieldType::Timestamp
-        }
-        "timestamptz"
-        | "timestamp with time zone"
-        | "timestamp with local time zone"
-        | "timestamp_tz"
-        | "timestamp_ltz" => FieldType::TimestampTz,
-        _ => return None,
-    })
-}
-
-fn decimal(precision: u32, scale: u32) -> Physical {
-    match (u8::try_from(precision), u8::try_from(scale)) {
-        (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => Physical::Known(ColumnType {
-            field_type: FieldType::Decimal { precision, scale },
-            max_length: None,
-        }),
-        _ => Physical::Wrong(format!(
-            "`decimal({precision},{scale})` does not exist: the precision is 1 to 38, the scale \
-             at most the precision"
-        )),
-    }
-}
-
-fn unsupported(name: &str, text: &str) -> Physical {
-    let first = name.split([' ', '<']).next().unwrap_or_default();
-    match first {
-        "struct" | "row" | "record" | "object" | "array" | "list" | "map" | "json" | "jsonb"
-        | "variant" | "binary" | "varbinary" | "bytes" | "bytea" | "blob" | "fixed"
-        | "timestamp_ns" | "timestamptz_ns" | "geometry" | "geography" => {
-            Physical::Wrong(format!("physical type {} is not supported yet", quoted(text)))
-        }
-        _ => Physical::Unknown,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
     use crate::document;
 
-    fn read(yaml: &str) -> (Option<ColumnType>, Findings) {
+    fn read_as(yaml: &str, outer: Option<&str>, odcs_3_0: bool) -> (Option<Physical>, Findings) {
         let root = document::read(yaml).root.unwrap();
-        let mut findings = Findings::default();
-        let column_type = column_type(&Field::root(&root), &mut findings);
-        (column_type, findings)
+        let mut findings = Findings { odcs_3_0, ..Findings::default() };
+        let outer = outer.map(|text| match physical::parse(text) {
+            Reading::Known(physical) => physical,
+            other => panic!("{other:?}"),
+        });
+        let physical = read(&Field::root(&root), outer.as_ref(), &mut findings);
+        (physical, findings)
     }
 
-    fn type_of(yaml: &str) -> FieldType {
-        let (column_type, findings) = read(yaml);
+    fn type_of(yaml: &str) -> String {
+        let (physical, findings) = read_as(yaml, None, false);
         assert!(findings.problems.is_empty(), "{yaml}: {:?}", findings.problems);
-        column_type.unwrap().field_type
+        physical.unwrap().to_string()
     }
 
     fn reason(yaml: &str) -> String {
-        let (_, findings) = read(yaml);
+        let (_, findings) = read_as(yaml, None, false);
         assert_eq!(findings.problems.len(), 1, "{yaml}: {:?}", findings.problems);
         findings.problems[0].reason.clone()
     }
 
     #[test]
     fn physical_types_decide() {
-        use FieldType::*;
-        for (text, expected) in [
-            ("int", Int),
-            ("INTEGER", Int),
-            ("bigint", Long),
-            ("long", Long),
-            ("float", Float),
-            ("double precision", Double),
-            ("decimal(12, 2)", Decimal { precision: 12, scale: 2 }),
-            ("NUMERIC(38)", Decimal { precision: 38, scale: 0 }),
-            ("boolean", Boolean),
-            ("date", Date),
-            ("time", Time),
-            ("timestamp", Timestamp),
-            ("timestamp(6)", Timestamp),
-            ("timestamptz", TimestampTz),
-            ("TIMESTAMP  WITH TIME ZONE", TimestampTz),
-            ("timestamp(3) with time zone", TimestampTz),
-            ("varchar(18)", String),
-            ("text", String),
-            ("uuid", Uuid),
-        ] {
-            assert_eq!(type_of(&format!("physicalType: {text}")), expected, "{text}");
-        }
-        let (column_type, _) = read("physicalType: VARCHAR(18)");
-        assert_eq!(column_type.unwrap().max_length, Some(18));
-    }
-
-    #[test]
-    fn logical_types_decide_when_nothing_else_does() {
-        use FieldType::*;
         for (yaml, expected) in [
-            ("logicalType: string", String),
-            ("logicalType: integer", Long),
-            ("{logicalType: integer, logicalTypeOptions: {format: i32}}", Int),
-            ("{logicalType: integer, logicalTypeOptions: {format: u32}}", Long),
-            ("logicalType: number", Double),
-            ("{logicalType: number, logicalTypeOptions: {format: f32}}", Float),
-            ("logicalType: boolean", Boolean),
-            ("logicalType: date", Date),
-            ("logicalType: time", Time),
-            ("logicalType: timestamp", Timestamp),
-            ("{logicalType: timestamp, logicalTypeOptions: {timezone: true}}", TimestampTz),
+            ("physicalType: int", "int"),
+            ("{logicalType: number, physicalType: 'decimal(12, 2)'}", "decimal(12,2)"),
+            ("{logicalType: integer, physicalType: 'decimal(30)'}", "decimal(30,0)"),
+            ("{logicalType: string, physicalType: uuid}", "uuid"),
+            ("{logicalType: array, physicalType: 'array<int>'}", "list<int>"),
+            ("physicalType: 'list<struct<a: long>>'", "list<struct<a: long>>"),
+            ("{logicalType: object, physicalType: 'struct<a:int>'}", "struct<a: int>"),
+            ("{logicalType: object, physicalType: 'map<string,int>'}", "map<string, int>"),
+            ("{logicalType: object, physicalType: STRUCT}", "struct"),
         ] {
             assert_eq!(type_of(yaml), expected, "{yaml}");
         }
     }
 
     #[test]
+    fn logical_types_decide_when_nothing_else_does() {
+        for (yaml, expected) in [
+            ("logicalType: string", "string"),
+            ("logicalType: integer", "long"),
+            ("logicalType: number", "double"),
+            ("logicalType: boolean", "boolean"),
+            ("logicalType: date", "date"),
+            ("logicalType: time", "time"),
+            ("logicalType: timestamp", "timestamp"),
+            ("{logicalType: timestamp, logicalTypeOptions: {timezone: true}}", "timestamptz"),
+            ("{logicalType: timestamp, logicalTypeOptions: {timezone: false}}", "timestamp"),
+            ("logicalType: object", "struct"),
+            ("logicalType: array", "list"),
+            ("properties: []", "struct"),
+            ("items: {}", "list"),
+        ] {
+            assert_eq!(type_of(yaml), expected, "{yaml}");
+        }
+    }
+
+    #[test]
+    fn number_formats_decide_the_width() {
+        for (format, expected) in [
+            ("i8", "int"),
+            ("i16", "int"),
+            ("i32", "int"),
+            ("u8", "int"),
+            ("u16", "int"),
+            ("i64", "long"),
+            ("u32", "long"),
+            ("u64", "decimal(20,0)"),
+            ("i128", "decimal(38,0)"),
+            ("u128", "decimal(38,0)"),
+        ] {
+            let yaml =
+                format!("{{logicalType: integer, logicalTypeOptions: {{format: {format}}}}}");
+            assert_eq!(type_of(&yaml), expected, "{format}");
+        }
+        assert_eq!(type_of("{logicalType: number, logicalTypeOptions: {format: f32}}"), "float");
+        assert_eq!(type_of("{logicalType: number, logicalTypeOptions: {format: f64}}"), "double");
+    }
+
+    #[test]
     fn an_unknown_physical_type_falls_back_and_says_so() {
-        let (column_type, findings) = read("{logicalType: string, physicalType: NTEXT}");
-        assert_eq!(column_type.unwrap().field_type, FieldType::String);
+        let (physical, findings) =
+            read_as("{logicalType: string, physicalType: NTEXT}", None, false);
+        assert_eq!(physical.unwrap().to_string(), "string");
         assert_eq!(findings.not_enforced.len(), 1);
         assert_eq!(findings.not_enforced[0].0, "/physicalType");
         assert!(reason("physicalType: NTEXT").contains("add a `logicalType`"));
@@ -386,33 +333,62 @@ mod tests {
             ("{logicalType: integer, physicalType: varchar(3)}", "contradicts"),
             ("{logicalType: integer, physicalType: 'decimal(5,2)'}", "contradicts"),
             ("{logicalType: date, physicalType: timestamp}", "contradicts"),
+            ("{logicalType: object, physicalType: 'array<int>'}", "which is `list<int>`"),
+            ("{logicalType: array, physicalType: 'map<string,int>'}", "contradicts"),
+            ("{logicalType: string, physicalType: 'map<string,int>'}", "contradicts"),
+            ("{logicalType: object, physicalType: string}", "contradicts"),
             (
                 "{logicalType: timestamp, physicalType: timestamp, logicalTypeOptions: {timezone: true}}",
                 "`timezone` contradicts",
             ),
+            (
+                "{logicalType: timestamp, physicalType: timestamptz, logicalTypeOptions: {timezone: false}}",
+                "`timezone` contradicts",
+            ),
             ("{logicalType: time, logicalTypeOptions: {timezone: true}}", "no time of day"),
-            ("{logicalType: integer, logicalTypeOptions: {format: u64}}", "decimal(38,0)"),
-            ("{logicalType: object}", "not supported yet"),
-            ("{logicalType: array}", "not supported yet"),
             ("{logicalType: strng}", "logical types are"),
             ("{logicalType: string, physicalType: binary}", "not supported yet"),
-            ("{physicalType: 'array<string>'}", "not supported yet"),
             ("{physicalType: decimal}", "needs a precision"),
-            ("{physicalType: 'decimal(39,2)'}", "does not exist"),
-            ("{physicalType: 'decimal(5,6)'}", "does not exist"),
-            ("{physicalType: timestamp(9)}", "finer than microseconds"),
             ("{physicalType: 5}", "put it in quotes"),
+            ("{logicalType: 5}", "put it in quotes"),
         ] {
             assert!(reason(yaml).contains(part), "{yaml}: {}", reason(yaml));
         }
     }
 
     #[test]
-    fn in_odcs_3_0_a_logical_date_may_be_a_timestamp() {
-        let root = document::read("{logicalType: date, physicalType: timestamp}").root.unwrap();
-        let mut findings = Findings { odcs_3_0: true, ..Findings::default() };
-        let column_type = column_type(&Field::root(&root), &mut findings);
-        assert_eq!(column_type.unwrap().field_type, FieldType::Timestamp);
-        assert!(findings.problems.is_empty());
+    fn a_column_inside_another_agrees_with_it() {
+        let inside = |yaml: &str, outer: &str| {
+            let (physical, findings) = read_as(yaml, Some(outer), false);
+            let reasons: Vec<_> = findings.problems.into_iter().map(|p| p.reason).collect();
+            (physical.unwrap().to_string(), reasons)
+        };
+        assert_eq!(inside("name: a", "int"), ("int".into(), vec![]));
+        assert_eq!(inside("logicalType: integer", "int"), ("int".into(), vec![]));
+        assert_eq!(inside("physicalType: int", "int"), ("int".into(), vec![]));
+        assert_eq!(inside("physicalType: array", "array<int>"), ("list<int>".into(), vec![]));
+        assert!(inside("physicalType: long", "int").1[0].contains("which says `int`"));
+        assert!(inside("logicalType: string", "int").1[0].contains("contradicts"));
+    }
+
+    #[test]
+    fn in_odcs_3_0_a_logical_date_is_any_moment() {
+        let type_3_0 = |yaml: &str| {
+            let (physical, findings) = read_as(yaml, None, true);
+            assert!(findings.problems.is_empty(), "{yaml}: {:?}", findings.problems);
+            physical.unwrap().to_string()
+        };
+        assert_eq!(type_3_0("{logicalType: date, physicalType: timestamp}"), "timestamp");
+        assert_eq!(type_3_0("{logicalType: date, physicalType: time}"), "time");
+        assert_eq!(type_3_0("logicalType: date"), "date");
+        for (format, expected) in [
+            ("yyyy-MM-dd", "date"),
+            ("yyyy-MM-dd HH:mm:ss", "timestamp"),
+            ("yyyy-MM-dd HH:mm:ssXXX", "timestamptz"),
+            ("HH:mm:ss", "time"),
+        ] {
+            let yaml = format!("{{logicalType: date, logicalTypeOptions: {{format: '{format}'}}}}");
+            assert_eq!(type_3_0(&yaml), expected);
+        }
     }
 }
