@@ -102,9 +102,7 @@ fn s3(shared: &Shared) -> aws_sdk_s3::Client {
                 }
                 match s3.objects.get(&place) {
                     None => MockResponse::Http(http(404, "NoSuchKey")),
-                    Some(bytes) => MockResponse::Output(
-                        GetObjectOutput::builder().body(ByteStream::from(bytes.clone())).build(),
-                    ),
+                    Some(bytes) => MockResponse::Output(ranged(bytes, input.range())),
                 }
             }),
             mock!(Client::put_object).then_compute_response(move |input| {
@@ -228,9 +226,9 @@ schema:
       - name: id
         logicalType: integer
         required: true
-        unique: true
       - name: note
         logicalType: string
+        relationships: [{ to: notes.note }]
         logicalTypeOptions: { maxLength: 5 }
 "#;
 
@@ -318,6 +316,20 @@ impl Fixture {
     }
 }
 
+/// The answer to a read, of a range where one is asked for.
+fn ranged(bytes: &[u8], range: Option<&str>) -> GetObjectOutput {
+    let output = GetObjectOutput::builder();
+    let Some(range) = range else {
+        return output.body(ByteStream::from(bytes.to_vec())).build();
+    };
+    let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+    let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+    output
+        .content_range(format!("bytes {first}-{last}/{}", bytes.len()))
+        .body(ByteStream::from(bytes[first..=last].to_vec()))
+        .build()
+}
+
 fn refused(index: usize) -> ObjectCheck {
     ObjectCheck {
         index,
@@ -349,7 +361,11 @@ async fn good_files_are_accepted_and_nothing_is_written() {
     assert_eq!(output.objects[1].changes[0].change, "reordered");
     assert!(!output.snowflake);
     assert!(
-        output.not_enforced.iter().any(|part| part.path.ends_with("/unique")),
+        output
+            .not_enforced
+            .iter()
+            .any(|part| part.path.ends_with("/relationships/0")
+                || part.path.ends_with("/relationships")),
         "{:?}",
         output.not_enforced
     );
@@ -397,9 +413,9 @@ async fn each_file_gets_its_own_verdict() {
     );
     assert_eq!(
         bad.report.as_deref(),
-        Some("s3://landing/reports/orders/orders-1/orders/bad.csv.json")
+        Some("s3://landing/reports/orders/orders-1/orders/bad.csv.report.json")
     );
-    let report = fixture.json("reports/orders/orders-1/orders/bad.csv.json");
+    let report = fixture.json("reports/orders/orders-1/orders/bad.csv.report.json");
     assert_eq!(report["reason"], "File.BadRows");
     assert_eq!(report["totals"][0]["rows"], 1);
     assert_eq!(report["firstBadRows"][0]["column"], "id");
@@ -460,9 +476,19 @@ async fn bad_rows_are_set_aside_byte_for_byte() {
     let key = "quarantine/orders/orders-1/orders/a b.csv.rejected.csv";
     assert_eq!(check.rejected_rows, Some(format!("s3://landing/{key}")));
     assert_eq!(fixture.object(key).unwrap(), b"id,note\r\nx,b\r\n,\"e\ne\"\r\n3,toolong");
-    let report = fixture.json("reports/orders/orders-1/orders/a b.csv.json");
+    let report = fixture.json("quarantine/orders/orders-1/orders/a b.csv.report.json");
     assert_eq!(report["rowsToLoad"], 2);
     assert_eq!(report["rejectedRows"], format!("s3://landing/{key}"));
+    let errors = fixture.object("quarantine/orders/orders-1/orders/a b.csv.errors.jsonl").unwrap();
+    let errors: Vec<serde_json::Value> = errors
+        .split_inclusive(|b| *b == b'\n')
+        .map(|l| serde_json::from_slice(l).unwrap())
+        .collect();
+    let lines: Vec<_> = errors.iter().map(|error| (&error["line"], &error["rule"])).collect();
+    assert_eq!(
+        serde_json::json!(lines),
+        serde_json::json!([[3, "type"], [6, "required"], [8, "max-length"]])
+    );
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ pub(crate) struct Judge {
     tally: Tally,
     rows: u64,
     bad_rows: u64,
+    repeated_rows: u64,
     loadable_rows: u64,
     problem: Option<FileProblem>,
     /// Looks at whole rows, if the contract has keys or metrics.
@@ -133,6 +134,7 @@ impl Judge {
             tally: Tally::new(&options),
             rows: 0,
             bad_rows: 0,
+            repeated_rows: 0,
             loadable_rows: 0,
             problem: None,
             watch: watch.map(Box::new),
@@ -224,11 +226,11 @@ impl Judge {
         } else {
             self.judge_text(record, null_value)
         };
-        let status = match &self.watch {
+        let watched = match &self.watch {
             None => status,
             Some(_) => self.watch_text(record, null_value, status),
         };
-        if !self.settle(status) {
+        if !self.settle(status, watched) {
             return sink.bad(record.raw);
         }
         for (place, column) in &mut self.undeclared {
@@ -361,8 +363,8 @@ impl Judge {
             }
             status = faults.status;
         }
-        let status = self.watch_row(fields, line, status);
-        if !self.settle(status) {
+        let watched = self.watch_row(fields, line, status);
+        if !self.settle(status, watched) {
             return sink.bad(raw);
         }
         for (place, column) in &mut self.undeclared {
@@ -437,8 +439,8 @@ impl Judge {
             }
             status = faults.status;
         }
-        let status = self.watch_row(&*values, line, status);
-        if !self.settle(status) {
+        let watched = self.watch_row(&*values, line, status);
+        if !self.settle(status, watched) {
             return Ok(RowFate::SetAside);
         }
         if S::WANTS_VALUES {
@@ -478,11 +480,12 @@ impl Judge {
         self.loadable_rows += rows;
     }
 
-    /// Counts the row; whether it is loaded.
+    /// Counts the row, by its own values and then by its keys as well; whether it is loaded.
     #[inline(always)]
-    fn settle(&mut self, status: RowStatus) -> bool {
+    fn settle(&mut self, by_values: RowStatus, status: RowStatus) -> bool {
         if status != RowStatus::Good {
             self.bad_rows += 1;
+            self.repeated_rows += u64::from(by_values == RowStatus::Good);
             if status == RowStatus::Unloadable || !self.loads_rule_breakers {
                 return false;
             }
@@ -521,6 +524,7 @@ impl Judge {
             bytes,
             rows: self.rows,
             bad_rows: self.bad_rows,
+            repeated_rows: self.repeated_rows,
             loadable_rows: self.loadable_rows,
             totals,
             first_bad_rows,

@@ -71,6 +71,8 @@ pub struct FileReport {
     pub rows: u64,
     /// Rows that break at least one rule.
     pub bad_rows: u64,
+    /// Those of them whose only fault is a key that occurred before.
+    pub repeated_rows: u64,
     /// Rows that were, or would be, loaded. With `onBadRows: warn` some of them are bad.
     pub loadable_rows: u64,
     /// How many rows break each rule, most first.

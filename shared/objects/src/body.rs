@@ -322,11 +322,19 @@ async fn get(
         // (<https://www.rfc-editor.org/rfc/rfc9110#name-byte-ranges>).
         (start, end) => request = request.range(format!("bytes={start}-{}", end - 1)),
     }
-    request
+    let ranged = *range != (0..u64::MAX);
+    let response = request
         .send()
         .await
-        .map(|response| response.body)
-        .map_err(|error| ObjectError::of(&object.path(), range.start, error))
+        .map_err(|error| ObjectError::of(&object.path(), range.start, error))?;
+    // A server may answer a range with the whole, which would be taken for the part.
+    if ranged && response.content_range().is_none() {
+        return Err(ObjectError::Refused {
+            path: object.path(),
+            source: "a range was asked for and the answer is not one".into(),
+        });
+    }
+    Ok(response.body)
 }
 
 #[cfg(test)]
