@@ -29,7 +29,7 @@ pub use csv::{
     CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
     ScanFault,
 };
-pub use drift::{ChangeKind, Drift, FileColumn, compare, file_columns, is_widening};
+pub use drift::{ChangeKind, Drift, FileColumn, StatedType, compare, file_columns, is_widening};
 pub use engine::{Facts, choose_engine, size};
 pub use file::{
     FileCheck, FileProblem, FileReport, Options, OutputColumn, ReportOnly, RowSink,
