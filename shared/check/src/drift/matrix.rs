@@ -12,44 +12,48 @@ use crate::table::{TableColumn, TableType};
 /// How the file states its type (row) against the contract's (column): `=` same, `W` widened,
 /// `N` narrowed, `x` typeChanged.
 const FILE: &str = "
-             bool int long flt dbl d9.2 d12.2 d12.4 d10.0 d20.0 date time ts tstz str uuid
-    bool     =    x   x    x   x   x    x     x     x     x     x    x    x  x    x   x
-    int      x    =   W    x   x   x    W     x     W     W     x    x    x  x    x   x
-    long     x    N   =    x   x   x    x     x     x     W     x    x    x  x    x   x
-    flt      x    x   x    =   W   x    x     x     x     x     x    x    x  x    x   x
-    dbl      x    x   x    N   =   x    x     x     x     x     x    x    x  x    x   x
-    d9.2     x    x   x    x   x   =    W     W     x     x     x    x    x  x    x   x
-    d12.2    x    x   x    x   x   N    =     x     x     x     x    x    x  x    x   x
-    d12.4    x    x   x    x   x   x    x     =     x     x     x    x    x  x    x   x
-    d10.0    x    x   x    x   x   x    W     x     =     W     x    x    x  x    x   x
-    d20.0    x    x   x    x   x   x    x     x     N     =     x    x    x  x    x   x
-    date     x    x   x    x   x   x    x     x     x     x     =    x    x  x    x   x
-    time     x    x   x    x   x   x    x     x     x     x     x    =    x  x    x   x
-    ts       x    x   x    x   x   x    x     x     x     x     x    x    =  x    x   x
-    tstz     x    x   x    x   x   x    x     x     x     x     x    x    x  =    x   x
-    str      x    x   x    x   x   x    x     x     x     x     x    x    x  x    =   N
-    uuid     x    x   x    x   x   x    x     x     x     x     x    x    x  x    x   =
+          bool int long flt dbl d9.2 d12.2 d12.4 d9.0 d10.0 d18.0 d19.0 date time ts tstz str uuid
+    bool  =    x   x    x   x   x    x     x     x    x     x     x     x    x    x  x    x   x
+    int   x    =   W    x   x   x    W     x     x    W     W     W     x    x    x  x    x   x
+    long  x    N   =    x   x   x    x     x     x    x     x     W     x    x    x  x    x   x
+    flt   x    x   x    =   W   x    x     x     x    x     x     x     x    x    x  x    x   x
+    dbl   x    x   x    N   =   x    x     x     x    x     x     x     x    x    x  x    x   x
+    d9.2  x    x   x    x   x   =    W     W     x    x     x     x     x    x    x  x    x   x
+    d12.2 x    x   x    x   x   N    =     x     x    x     x     x     x    x    x  x    x   x
+    d12.4 x    x   x    x   x   x    x     =     x    x     x     x     x    x    x  x    x   x
+    d9.0  x    x   x    x   x   x    W     x     =    W     W     W     x    x    x  x    x   x
+    d10.0 x    x   x    x   x   x    W     x     N    =     W     W     x    x    x  x    x   x
+    d18.0 x    x   x    x   x   x    x     x     N    N     =     W     x    x    x  x    x   x
+    d19.0 x    x   x    x   x   x    x     x     N    N     N     =     x    x    x  x    x   x
+    date  x    x   x    x   x   x    x     x     x    x     x     x     =    x    x  x    x   x
+    time  x    x   x    x   x   x    x     x     x    x     x     x     x    =    x  x    x   x
+    ts    x    x   x    x   x   x    x     x     x    x     x     x     x    x    =  x    x   x
+    tstz  x    x   x    x   x   x    x     x     x    x     x     x     x    x    x  =    x   x
+    str   x    x   x    x   x   x    x     x     x    x     x     x     x    x    x  x    =   N
+    uuid  x    x   x    x   x   x    x     x     x    x     x     x     x    x    x  x    x   =
 ";
 
 /// The table's type (row) against the contract's (column), in the same letters.
 const TABLE: &str = "
-             bool int long flt dbl d9.2 d12.2 d12.4 d10.0 d20.0 date time ts tstz str uuid
-    bool     =    x   x    x   x   x    x     x     x     x     x    x    x  x    x   x
-    int      x    =   W    x   x   x    x     x     x     x     x    x    x  x    x   x
-    long     x    N   =    x   x   x    x     x     x     x     x    x    x  x    x   x
-    flt      x    x   x    =   W   x    x     x     x     x     x    x    x  x    x   x
-    dbl      x    x   x    N   =   x    x     x     x     x     x    x    x  x    x   x
-    d9.2     x    x   x    x   x   =    W     x     x     x     x    x    x  x    x   x
-    d12.2    x    x   x    x   x   N    =     x     x     x     x    x    x  x    x   x
-    d12.4    x    x   x    x   x   x    x     =     x     x     x    x    x  x    x   x
-    d10.0    x    x   x    x   x   x    x     x     =     W     x    x    x  x    x   x
-    d20.0    x    x   x    x   x   x    x     x     N     =     x    x    x  x    x   x
-    date     x    x   x    x   x   x    x     x     x     x     =    x    x  x    x   x
-    time     x    x   x    x   x   x    x     x     x     x     x    =    x  x    x   x
-    ts       x    x   x    x   x   x    x     x     x     x     x    x    =  x    x   x
-    tstz     x    x   x    x   x   x    x     x     x     x     x    x    x  =    x   x
-    str      x    x   x    x   x   x    x     x     x     x     x    x    x  x    =   x
-    uuid     x    x   x    x   x   x    x     x     x     x     x    x    x  x    x   =
+          bool int long flt dbl d9.2 d12.2 d12.4 d9.0 d10.0 d18.0 d19.0 date time ts tstz str uuid
+    bool  =    x   x    x   x   x    x     x     x    x     x     x     x    x    x  x    x   x
+    int   x    =   W    x   x   x    x     x     x    x     x     x     x    x    x  x    x   x
+    long  x    N   =    x   x   x    x     x     x    x     x     x     x    x    x  x    x   x
+    flt   x    x   x    =   W   x    x     x     x    x     x     x     x    x    x  x    x   x
+    dbl   x    x   x    N   =   x    x     x     x    x     x     x     x    x    x  x    x   x
+    d9.2  x    x   x    x   x   =    W     x     x    x     x     x     x    x    x  x    x   x
+    d12.2 x    x   x    x   x   N    =     x     x    x     x     x     x    x    x  x    x   x
+    d12.4 x    x   x    x   x   x    x     =     x    x     x     x     x    x    x  x    x   x
+    d9.0  x    x   x    x   x   x    x     x     =    W     W     W     x    x    x  x    x   x
+    d10.0 x    x   x    x   x   x    x     x     N    =     W     W     x    x    x  x    x   x
+    d18.0 x    x   x    x   x   x    x     x     N    N     =     W     x    x    x  x    x   x
+    d19.0 x    x   x    x   x   x    x     x     N    N     N     =     x    x    x  x    x   x
+    date  x    x   x    x   x   x    x     x     x    x     x     x     =    x    x  x    x   x
+    time  x    x   x    x   x   x    x     x     x    x     x     x     x    =    x  x    x   x
+    ts    x    x   x    x   x   x    x     x     x    x     x     x     x    x    =  x    x   x
+    tstz  x    x   x    x   x   x    x     x     x    x     x     x     x    x    x  =    x   x
+    str   x    x   x    x   x   x    x     x     x    x     x     x     x    x    x  x    =   x
+    uuid  x    x   x    x   x   x    x     x     x    x     x     x     x    x    x  x    x   =
 ";
 
 /// Nested types of the same kind, as `from to | file side | table side`. A change is its name,
@@ -326,10 +330,10 @@ fn sources(from: &str) -> [Option<&'static str>; 2] {
 #[test]
 fn the_matrix_has_every_pair() {
     let pairs = pairs();
-    // 16 primitives, 7 structs, 3 lists, 4 maps.
-    assert_eq!(pairs.len(), 30 * 30);
+    // 18 primitives, 7 structs, 3 lists, 4 maps.
+    assert_eq!(pairs.len(), 32 * 32);
     let changed = pairs.iter().filter(|pair| !pair.file.is_empty()).count();
-    assert!(changed > 800, "{changed}");
+    assert!(changed > 950, "{changed}");
 }
 
 #[test]
