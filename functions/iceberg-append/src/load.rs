@@ -67,15 +67,15 @@ async fn write_object(
     let source = contract
         .source_of(&object.bucket, &object.key)
         .ok_or_else(|| not_as_checked("no server of the contract claims it".to_owned()))?;
-    let mut check = FileCheck::loading(
-        contract,
-        &source.format,
-        Some(table),
-        Options::default(),
-        &output_columns(table),
-    )
-    .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
-    let mut rows = GoodRows { buffer: RowBuffer::new(writer.arrow_schema()), refusal: None };
+    let output = output_columns(table);
+    let mut check =
+        FileCheck::loading(contract, &source.format, Some(table), Options::default(), &output)
+            .map_err(|error| Error::RowsDoNotFit {
+                path: object.path(),
+                reason: error.to_string(),
+            })?;
+    let mut rows =
+        GoodRows { buffer: RowBuffer::new(writer.arrow_schema(), &output), refusal: None };
     let mut body = deps.reader.open(object).await?;
     while let Some(chunk) = body.next_chunk().await? {
         let Ok(()) = check.feed(&chunk, &mut rows);
