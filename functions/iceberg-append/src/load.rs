@@ -111,7 +111,7 @@ async fn write_object(
 }
 
 /// Every column of the table that a file can fill, in the table's order.
-fn output_columns(table: &TableSchema) -> Vec<OutputColumn> {
+pub(crate) fn output_columns(table: &TableSchema) -> Vec<OutputColumn> {
     table
         .columns
         .iter()
