@@ -22,7 +22,7 @@ use landfall_messages::{SchemaChange, Verdict};
 use self::comparison::Comparison;
 pub use self::kind::ChangeKind;
 pub use self::types::is_widening;
-use crate::file::FileReport;
+use crate::report::FileReport;
 use crate::table::TableSchema;
 
 /// One column of the file.
