@@ -16,13 +16,14 @@ mod types;
 
 use std::collections::HashMap;
 
-use landfall_contract::{Contract, DataType, FieldType};
+use landfall_contract::{Contract, DataType, FieldType, StructField};
 use landfall_messages::{SchemaChange, Verdict};
 
 use self::comparison::Comparison;
 pub use self::kind::ChangeKind;
 pub use self::types::is_widening;
-use crate::report::FileReport;
+use crate::header::normal_name;
+use crate::report::{FileReport, UndeclaredColumn};
 use crate::table::TableSchema;
 
 /// One column of the file.
@@ -41,6 +42,30 @@ pub struct FileColumn {
     /// paths from this column on, as the reader writes them: `address.zip`, `items[].sku`,
     /// `attributes[].value.unit`.
     pub inside: Vec<FileColumn>,
+}
+
+impl FileColumn {
+    /// A column that nobody declared, of a format without types.
+    fn by_its_values(column: &UndeclaredColumn) -> Self {
+        Self {
+            name: column.name.clone(),
+            inferred: Some(column.inference.field_type()),
+            nested: column.inference.is_nested(),
+            ..Self::default()
+        }
+    }
+
+    /// The type of the table's column when this one, which nobody declared, is added: the
+    /// stated type, or the type of its values. Absent for a nested one, or one of a type that
+    /// no table has: that is never added by itself.
+    pub fn addable_type(&self) -> Option<FieldType> {
+        match &self.stated {
+            Some(StatedType { data_type: Ok(DataType::Primitive(stated)), .. }) => Some(*stated),
+            Some(_) => None,
+            None if self.nested => None,
+            None => Some(self.inferred.unwrap_or(FieldType::String)),
+        }
+    }
 }
 
 /// What a file states of one of its columns.
@@ -86,20 +111,37 @@ impl Drift {
     }
 }
 
-/// The columns of a checked file, when it got as far as its header.
+/// The columns of a checked file, when it got as far as its header or schema.
 pub fn file_columns(report: &FileReport) -> Option<Vec<FileColumn>> {
     let header = report.header.as_ref()?;
-    let inferred: HashMap<&str, FieldType> = report
-        .undeclared
-        .iter()
-        .map(|column| (column.name.as_str(), column.inference.field_type()))
-        .collect();
+    let undeclared: HashMap<&str, &UndeclaredColumn> =
+        report.undeclared.iter().map(|column| (column.name.as_str(), column)).collect();
+    let stated: HashMap<&str, &StructField> =
+        report.schema.iter().flatten().map(|field| (field.name.as_str(), field)).collect();
     let column = |name: &String| FileColumn {
-        name: name.clone(),
-        inferred: inferred.get(name.as_str()).copied(),
-        ..FileColumn::default()
+        stated: stated.get(name.as_str()).map(|field| StatedType {
+            data_type: Ok(field.data_type.clone()),
+            required: field.required,
+        }),
+        ..match undeclared.get(name.as_str()) {
+            Some(column) => FileColumn::by_its_values(column),
+            None => FileColumn { name: name.clone(), ..FileColumn::default() },
+        }
     };
-    Some(header.iter().map(column).collect())
+    let mut columns: Vec<FileColumn> = header.iter().map(column).collect();
+    let names: Vec<String> = header.iter().map(|name| normal_name(name)).collect();
+    for field in &report.undeclared_fields {
+        // The path starts with the column's own name, which the file may spell otherwise.
+        let path = field.name.to_lowercase();
+        let starts_with = |name: &str| {
+            path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        let places = names.iter().zip(&mut columns).filter(|(name, _)| starts_with(name));
+        if let Some((_, column)) = places.max_by_key(|(name, _)| name.len()) {
+            column.inside.push(FileColumn::by_its_values(field));
+        }
+    }
+    Some(columns)
 }
 
 /// Compares a file's columns with its contract and, if there is one yet, the table.

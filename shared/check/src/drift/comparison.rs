@@ -17,18 +17,16 @@ const MAX_PATH_CHARACTERS: usize = 300;
 #[derive(Debug, Clone)]
 pub(super) struct Path {
     text: String,
-    /// Whether it is a part of a nested column.
-    pub(super) is_nested: bool,
 }
 
 impl Path {
     pub(super) fn of_column(name: &str) -> Self {
-        Self { text: name.to_owned(), is_nested: false }
+        Self { text: name.to_owned() }
     }
 
     /// A part of this one: a struct's field, or `element`, `key` or `value`.
     pub(super) fn part(&self, name: &str) -> Self {
-        Self { text: format!("{}.{name}", self.text), is_nested: true }
+        Self { text: format!("{}.{name}", self.text) }
     }
 
     pub(super) fn as_str(&self) -> &str {

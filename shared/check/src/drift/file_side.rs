@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use landfall_contract::{Column, ColumnType, DataType, FieldType, OnDrift};
+use landfall_contract::{Column, DataType, FieldType, OnDrift, StructField};
 use landfall_messages::Verdict;
 
 use super::comparison::{Comparison, FromTo, NO_TYPES, Path, first_out_of_order, from_to};
@@ -28,6 +28,9 @@ impl fmt::Display for Side {
     }
 }
 
+/// Characters of a name in a change; Parquet and Avro know no bound.
+const MAX_NAME_CHARACTERS: usize = 255;
+
 const NULL_PARTITION: &str =
     "the file lacks that column; all of its rows would go to the null partition";
 
@@ -44,18 +47,12 @@ impl Comparison<'_> {
         let required = column.required || required_by_table;
         let Some(in_file) = in_file else { return self.missing(&path, required) };
         self.renamed_in_file(&path, &column.name, &in_file.name);
-        match &in_file.stated {
-            Some(stated) => {
-                let wanted = column.data_type();
-                self.stated(&path, stated.data_type.as_ref(), &wanted, Side::Contract);
-                self.null_in_file(&path, stated.required, column.required, Side::Contract);
-            }
-            None => {
-                for inside in &in_file.inside {
-                    self.added_inside(column, inside);
-                }
-            }
+        let wanted = column.data_type();
+        if let Some(stated) = &in_file.stated {
+            self.stated(&path, stated.data_type.as_ref(), &wanted, Side::Contract);
+            self.null_in_file(&path, stated.required, column.required, Side::Contract);
         }
+        self.added_inside(&column.name, &wanted, in_file, Side::Contract);
     }
 
     /// A column of the table alone against the file's column for it.
@@ -83,12 +80,14 @@ impl Comparison<'_> {
             self.stated(&path, stated.data_type.as_ref(), wanted, Side::Table);
             self.null_in_file(&path, stated.required, column.required, Side::Table);
         }
+        self.added_inside(&column.name, wanted, in_file, Side::Table);
     }
 
     fn renamed_in_file(&mut self, path: &Path, name: &str, in_file: &str) {
         if name == in_file {
             return;
         }
+        let in_file = cut(in_file, MAX_NAME_CHARACTERS);
         let message = format!(
             "the file calls column {path} {in_file:?}; approve to load it as {path}, or rename it \
              in the file"
@@ -97,13 +96,13 @@ impl Comparison<'_> {
         self.add(ChangeKind::RenamedByCase, path, names, self.review(), message);
     }
 
-    /// A field whose name in the file differs by case or blanks only: it is not found there,
-    /// so nobody can approve it.
-    fn renamed_inside(&mut self, path: &Path, name: &str, in_file: &str) {
-        let in_file = cut(in_file, 255);
+    /// A member of JSON objects whose name differs by case or blanks only. JSON objects may
+    /// well have both, so members are found by their exact name, and nobody can approve it.
+    fn renamed_member(&mut self, path: &Path, name: &str, in_file: &str) {
+        let in_file = cut(in_file, MAX_NAME_CHARACTERS);
         let message = format!(
-            "the file calls column {path} {in_file:?}, and what is inside a column is found by \
-             its exact name; rename it in the file"
+            "the file calls column {path} {in_file:?}, and inside JSON objects names are exact; \
+             rename it in the file"
         );
         let names = from_to(name, in_file);
         self.add(ChangeKind::RenamedByCase, path, names, Verdict::Reject, message);
@@ -158,15 +157,12 @@ impl Comparison<'_> {
                 for (field, found) in wanted.iter().zip(&found) {
                     let path = path.part(&field.name);
                     match found {
-                        Found::Exact(index) => {
+                        Found::Exact(index) | Found::Alike(index) => {
                             if let Some(own) = in_file.get(*index) {
+                                self.renamed_in_file(&path, &field.name, &own.name);
                                 self.type_in_file(&path, &own.data_type, &field.data_type, side);
                                 self.null_in_file(&path, own.required, field.required, side);
                             }
-                        }
-                        Found::Alike(index) => {
-                            let own = in_file.get(*index).map_or("", |own| own.name.as_str());
-                            self.renamed_inside(&path, &field.name, own);
                         }
                         Found::Nowhere => self.missing(&path, field.required),
                     }
@@ -228,8 +224,7 @@ impl Comparison<'_> {
             "column {path} is {in_file} in the file and {wanted} in the {side}, which does not \
              hold every {in_file}"
         );
-        // Inside a column there is no value by itself to refuse.
-        let verdict = if path.is_nested { Verdict::Reject } else { self.review() };
+        let verdict = self.review();
         let message = if verdict == Verdict::Reject {
             format!("{difference}; write it as {wanted}, or declare {in_file} in the contract")
         } else {
@@ -270,7 +265,7 @@ impl Comparison<'_> {
     ) {
         let mut places = vec![None; fields];
         for (wanted, found) in found.iter().enumerate() {
-            if let Found::Exact(index) = found
+            if let Found::Exact(index) | Found::Alike(index) = found
                 && let Some(place) = places.get_mut(*index)
             {
                 *place = Some(wanted);
@@ -282,7 +277,7 @@ impl Comparison<'_> {
             let message = format!(
                 "the file has the fields of column {path} in another order, {} is the first that \
                  comes late; they are loaded by name",
-                cut(name(late), 255)
+                cut(name(late), MAX_NAME_CHARACTERS)
             );
             self.add(ChangeKind::Reordered, path, NO_TYPES, Verdict::Accept, message);
         }
@@ -291,17 +286,12 @@ impl Comparison<'_> {
     /// A column of the file that nobody knows.
     pub(super) fn added(&mut self, column: &FileColumn) {
         let path = Path::of_column(&column.name);
-        let (data_type, how) = match &column.stated {
-            Some(stated) => match &stated.data_type {
-                Ok(DataType::Primitive(field_type)) => (*field_type, ""),
-                other => {
-                    let words = words_of(other.as_ref());
-                    return self.not_loaded(&path, Some(words), Side::Contract);
-                }
-            },
-            None if column.nested => return self.not_loaded(&path, None, Side::Contract),
-            None => (by_its_values(column), " by its values"),
+        let Some(data_type) = column.addable_type() else {
+            let stated = column.stated.as_ref();
+            let stated = stated.map(|stated| words_of(stated.data_type.as_ref()));
+            return self.not_loaded(&path, stated, Side::Contract);
         };
+        let how = if column.stated.is_some() { "" } else { " by its values" };
         let verdict = self.by_policy();
         let next = match verdict {
             Verdict::Reject => {
@@ -336,65 +326,62 @@ impl Comparison<'_> {
         self.add(ChangeKind::ColumnAdded, path, (None, data_type), verdict, message);
     }
 
-    /// A member of JSON objects inside a column of the contract, by the reader's path for it:
+    /// What JSON objects in a known column have beyond its type, by the reader's paths:
     /// `items[].sku`.
-    fn added_inside(&mut self, column: &Column, inside: &FileColumn) {
-        let Some(rest) = inside.name.strip_prefix(column.name.as_str()) else { return };
-        let data_type = (!inside.nested).then(|| by_its_values(inside).to_string());
-        let mut path = Path::of_column(&column.name);
-        let mut rest = rest;
-        let mut here = &column.column_type;
-        loop {
-            match here {
-                ColumnType::Struct(fields) => {
-                    let Some(names) = rest.strip_prefix('.') else { return };
-                    let known = fields
-                        .iter()
-                        .filter_map(|field| Some((field, names.strip_prefix(&*field.name)?)))
-                        .filter(|(_, rest)| rest.starts_with(['.', '[']))
-                        .max_by_key(|(field, _)| field.name.len());
-                    match known {
-                        Some((field, after)) => {
-                            path = path.part(&field.name);
-                            here = &field.column_type;
-                            rest = after;
-                        }
-                        None => {
-                            let alike = |name: &str| normal_name(name) == normal_name(names);
-                            return match fields.iter().find(|field| alike(&field.name)) {
-                                Some(field) => {
-                                    let path = path.part(&field.name);
-                                    self.renamed_inside(&path, &field.name, names);
-                                }
-                                None => {
-                                    let path = path.part(names);
-                                    self.not_loaded(&path, data_type, Side::Contract);
-                                }
-                            };
-                        }
-                    }
+    fn added_inside(&mut self, name: &str, wanted: &DataType, in_file: &FileColumn, side: Side) {
+        for inside in &in_file.inside {
+            let Some(rest) = inside.name.strip_prefix(name) else { continue };
+            let Some((parent, fields, member)) = parent_of(name, wanted, rest) else { continue };
+            let alike = |name: &str| normal_name(name) == normal_name(member);
+            match fields.iter().find(|field| alike(&field.name)) {
+                Some(field) => {
+                    self.renamed_member(&parent.part(&field.name), &field.name, member);
                 }
-                ColumnType::List(element) => {
-                    let Some(after) = rest.strip_prefix("[]") else { return };
-                    path = path.part("element");
-                    here = &element.column_type;
-                    rest = after;
+                None => {
+                    let data_type = inside.addable_type().map(|own| own.to_string());
+                    self.not_loaded(&parent.part(member), data_type, side);
                 }
-                ColumnType::Map(entry) => {
-                    let Some(after) = rest.strip_prefix("[].value") else { return };
-                    path = path.part("value");
-                    here = &entry.value.column_type;
-                    rest = after;
-                }
-                ColumnType::Primitive(_) => return,
             }
         }
     }
 }
 
-/// The type of a column whose file states none: text takes everything.
-fn by_its_values(column: &FileColumn) -> FieldType {
-    column.inferred.unwrap_or(FieldType::String)
+/// The struct that a member is in, by the rest of the reader's path for it after the column's
+/// name: its path, its fields and the member's name.
+fn parent_of<'t, 'p>(
+    name: &str,
+    wanted: &'t DataType,
+    mut rest: &'p str,
+) -> Option<(Path, &'t [StructField], &'p str)> {
+    let mut path = Path::of_column(name);
+    let mut here = wanted;
+    loop {
+        match here {
+            DataType::Primitive(_) => return None,
+            DataType::Struct(fields) => {
+                let names = rest.strip_prefix('.')?;
+                let known = fields
+                    .iter()
+                    .filter_map(|field| Some((field, names.strip_prefix(&*field.name)?)))
+                    .filter(|(_, rest)| rest.starts_with(['.', '[']))
+                    .max_by_key(|(field, _)| field.name.len());
+                let Some((field, after)) = known else { return Some((path, fields, names)) };
+                path = path.part(&field.name);
+                here = &field.data_type;
+                rest = after;
+            }
+            DataType::List { element, .. } => {
+                path = path.part("element");
+                here = element;
+                rest = rest.strip_prefix("[]")?;
+            }
+            DataType::Map { value, .. } => {
+                path = path.part("value");
+                here = value;
+                rest = rest.strip_prefix("[].value")?;
+            }
+        }
+    }
 }
 
 /// A type that a file states, in words.

@@ -20,16 +20,16 @@ pub enum ChangeKind {
     RequiredColumnMissing,
     /// The file has the columns, or the fields of a struct, in another order: accept.
     Reordered,
-    /// Names differ only by case or blanks. File against contract: review; inside a column:
-    /// reject, because fields are found by their exact name. Contract against table: reject,
-    /// because a table cannot hold both names.
+    /// Names differ only by case or blanks. File against contract: review, but members of
+    /// JSON objects inside a column: reject. Contract against table: reject, because a table
+    /// cannot hold both names.
     RenamedByCase,
     /// File against contract: every value is read as the contract's wider type: accept.
     /// Contract against table: Iceberg reads the old files as the contract's wider type: by
     /// policy.
     Widened,
-    /// File against contract: only some values fit the contract's type: review, inside a
-    /// column reject. Contract against table: the table keeps its wider type: review.
+    /// File against contract: only some values fit the contract's type: review, and those
+    /// that do not are bad. Contract against table: the table keeps its wider type: review.
     Narrowed,
     /// The types have nothing to do with each other: reject.
     TypeChanged,

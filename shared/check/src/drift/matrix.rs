@@ -63,33 +63,33 @@ const NESTED: &str = "
     {a:int} {a:long}       | widened c.a A | widened c.a P
     {a:int} {a:int,b:str}  | optionalColumnMissing c.b A | contractColumnAdded c.b E
     {a:int} {b:str,a:int}  | optionalColumnMissing c.b A | contractColumnAdded c.b E
-    {a:int} {A:int}        | renamedByCase c.A X | renamedByCase c.A X
+    {a:int} {A:int}        | renamedByCase c.A R | renamedByCase c.A X
     {a:int} {z:int}        | typeChanged c X | contractColumnAdded c.z E, optionalColumnMissing c.a A
     {a:int} {a:str}        | typeChanged c.a X | typeChanged c.a X
-    {a:long} {a:int}       | narrowed c.a X | narrowed c.a R
-    {a:long} {a:int,b:str} | narrowed c.a X, optionalColumnMissing c.b A | narrowed c.a R, contractColumnAdded c.b E
-    {a:long} {b:str,a:int} | optionalColumnMissing c.b A, narrowed c.a X | contractColumnAdded c.b E, narrowed c.a R
-    {a:long} {A:int}       | renamedByCase c.A X | renamedByCase c.A X
+    {a:long} {a:int}       | narrowed c.a R | narrowed c.a R
+    {a:long} {a:int,b:str} | narrowed c.a R, optionalColumnMissing c.b A | narrowed c.a R, contractColumnAdded c.b E
+    {a:long} {b:str,a:int} | optionalColumnMissing c.b A, narrowed c.a R | contractColumnAdded c.b E, narrowed c.a R
+    {a:long} {A:int}       | renamedByCase c.A R, narrowed c.A R | renamedByCase c.A X
     {a:long} {z:int}       | typeChanged c X | contractColumnAdded c.z E, optionalColumnMissing c.a A
     {a:long} {a:str}       | typeChanged c.a X | typeChanged c.a X
     {a:int,b:str} {a:int}  | columnAdded c.b R | optionalColumnMissing c.b A
     {a:int,b:str} {a:long} | widened c.a A, columnAdded c.b R | widened c.a P, optionalColumnMissing c.b A
     {a:int,b:str} {b:str,a:int} | reordered c A |
-    {a:int,b:str} {A:int}  | renamedByCase c.A X, columnAdded c.b R | renamedByCase c.A X, optionalColumnMissing c.b A
+    {a:int,b:str} {A:int}  | renamedByCase c.A R, columnAdded c.b R | renamedByCase c.A X, optionalColumnMissing c.b A
     {a:int,b:str} {z:int}  | typeChanged c X | contractColumnAdded c.z E, optionalColumnMissing c.a A, optionalColumnMissing c.b A
     {a:int,b:str} {a:str}  | typeChanged c.a X, columnAdded c.b R | typeChanged c.a X, optionalColumnMissing c.b A
     {b:str,a:int} {a:int}  | columnAdded c.b R | optionalColumnMissing c.b A
     {b:str,a:int} {a:long} | widened c.a A, columnAdded c.b R | widened c.a P, optionalColumnMissing c.b A
     {b:str,a:int} {a:int,b:str} | reordered c A |
-    {b:str,a:int} {A:int}  | renamedByCase c.A X, columnAdded c.b R | renamedByCase c.A X, optionalColumnMissing c.b A
+    {b:str,a:int} {A:int}  | renamedByCase c.A R, columnAdded c.b R | renamedByCase c.A X, optionalColumnMissing c.b A
     {b:str,a:int} {z:int}  | typeChanged c X | contractColumnAdded c.z E, optionalColumnMissing c.b A, optionalColumnMissing c.a A
     {b:str,a:int} {a:str}  | typeChanged c.a X, columnAdded c.b R | typeChanged c.a X, optionalColumnMissing c.b A
-    {A:int} {a:int}        | renamedByCase c.a X | renamedByCase c.a X
-    {A:int} {a:long}       | renamedByCase c.a X | renamedByCase c.a X
-    {A:int} {a:int,b:str}  | renamedByCase c.a X, optionalColumnMissing c.b A | renamedByCase c.a X, contractColumnAdded c.b E
-    {A:int} {b:str,a:int}  | optionalColumnMissing c.b A, renamedByCase c.a X | contractColumnAdded c.b E, renamedByCase c.a X
+    {A:int} {a:int}        | renamedByCase c.a R | renamedByCase c.a X
+    {A:int} {a:long}       | renamedByCase c.a R, widened c.a A | renamedByCase c.a X
+    {A:int} {a:int,b:str}  | renamedByCase c.a R, optionalColumnMissing c.b A | renamedByCase c.a X, contractColumnAdded c.b E
+    {A:int} {b:str,a:int}  | optionalColumnMissing c.b A, renamedByCase c.a R | contractColumnAdded c.b E, renamedByCase c.a X
     {A:int} {z:int}        | typeChanged c X | contractColumnAdded c.z E, optionalColumnMissing c.A A
-    {A:int} {a:str}        | renamedByCase c.a X | renamedByCase c.a X
+    {A:int} {a:str}        | renamedByCase c.a R, typeChanged c.a X | renamedByCase c.a X
     {z:int} {a:int}        | typeChanged c X | contractColumnAdded c.a E, optionalColumnMissing c.z A
     {z:int} {a:long}       | typeChanged c X | contractColumnAdded c.a E, optionalColumnMissing c.z A
     {z:int} {a:int,b:str}  | typeChanged c X | contractColumnAdded c.a E, contractColumnAdded c.b E, optionalColumnMissing c.z A
@@ -100,26 +100,26 @@ const NESTED: &str = "
     {a:str} {a:long}       | typeChanged c.a X | typeChanged c.a X
     {a:str} {a:int,b:str}  | typeChanged c.a X, optionalColumnMissing c.b A | typeChanged c.a X, contractColumnAdded c.b E
     {a:str} {b:str,a:int}  | optionalColumnMissing c.b A, typeChanged c.a X | contractColumnAdded c.b E, typeChanged c.a X
-    {a:str} {A:int}        | renamedByCase c.A X | renamedByCase c.A X
+    {a:str} {A:int}        | renamedByCase c.A R, typeChanged c.A X | renamedByCase c.A X
     {a:str} {z:int}        | typeChanged c X | contractColumnAdded c.z E, optionalColumnMissing c.a A
     [int] [long]           | widened c.element A | widened c.element P
     [int] [str]            | typeChanged c.element X | typeChanged c.element X
-    [long] [int]           | narrowed c.element X | narrowed c.element R
+    [long] [int]           | narrowed c.element R | narrowed c.element R
     [long] [str]           | typeChanged c.element X | typeChanged c.element X
     [str] [int]            | typeChanged c.element X | typeChanged c.element X
     [str] [long]           | typeChanged c.element X | typeChanged c.element X
     str>int str>long       | widened c.value A | widened c.value P
     str>int int>int        | typeChanged c.key X | typeChanged c.key X
     str>int long>int       | typeChanged c.key X | typeChanged c.key X
-    str>long str>int       | narrowed c.value X | narrowed c.value R
-    str>long int>int       | typeChanged c.key X, narrowed c.value X | typeChanged c.key X, narrowed c.value R
-    str>long long>int      | typeChanged c.key X, narrowed c.value X | typeChanged c.key X, narrowed c.value R
+    str>long str>int       | narrowed c.value R | narrowed c.value R
+    str>long int>int       | typeChanged c.key X, narrowed c.value R | typeChanged c.key X, narrowed c.value R
+    str>long long>int      | typeChanged c.key X, narrowed c.value R | typeChanged c.key X, narrowed c.value R
     int>int str>int        | typeChanged c.key X | typeChanged c.key X
     int>int str>long       | typeChanged c.key X, widened c.value A | typeChanged c.key X, widened c.value P
     int>int long>int       | widened c.key A | typeChanged c.key X
     long>int str>int       | typeChanged c.key X | typeChanged c.key X
     long>int str>long      | typeChanged c.key X, widened c.value A | typeChanged c.key X, widened c.value P
-    long>int int>int       | narrowed c.key X | narrowed c.key R
+    long>int int>int       | narrowed c.key R | narrowed c.key R
 ";
 
 fn primitive(name: &str) -> FieldType {

@@ -7,6 +7,8 @@ use landfall_contract::{
 };
 
 use super::*;
+use crate::document::Json;
+use crate::infer::Inference;
 use crate::fixture::{column, contract};
 use crate::table::{TableColumn, TableType};
 
@@ -311,7 +313,7 @@ fn what_a_file_changes_inside_a_column_is_named_by_its_path() {
             |file| {
                 fields_at(file, &["address", "geo"])[0].name = "LAT ".into();
             },
-            &[("renamedByCase", "address.geo.lat", Verdict::Reject)],
+            &[("renamedByCase", "address.geo.lat", Verdict::Review)],
         ),
         (
             |file| fields_at(file, &["address"]).swap(0, 1),
@@ -535,6 +537,83 @@ fn members_that_json_objects_bring_are_named_by_their_path() {
     let objects = of("address", objects);
     assert_eq!(seen(&objects), added("address.more"));
     assert!(objects.changes().next().unwrap().message.contains("(objects or arrays)"));
+}
+
+#[test]
+fn members_of_the_tables_own_columns_are_named_too() {
+    let table = table_like(&nested_columns());
+    let mut address = untyped(" Address");
+    address.inside = vec![untyped("address.geo.lon")];
+    let contract = contract(vec![id()]);
+    assert_eq!(
+        seen(&compare(&[untyped("id"), address], &contract, Some(&table)))[..2],
+        [
+            ("renamedByCase", "address", Verdict::Review),
+            ("columnAdded", "address.geo.lon", Verdict::Review)
+        ]
+    );
+}
+
+#[test]
+fn a_report_says_what_the_columns_are() {
+    let undeclared = |name: &str, values: &[Json<'_>], declared| {
+        let mut inference = Inference::default();
+        values.iter().for_each(|value| inference.observe_json(value));
+        UndeclaredColumn { name: name.into(), inference, declared }
+    };
+    let number = [Json::Number(b"1")];
+    let objects = [Json::Number(b"1"), Json::Object(Vec::new())];
+    let mut report = FileReport {
+        header: Some(["id", " Items", "x", "y"].map(str::to_owned).into()),
+        undeclared: vec![undeclared("x", &number, None), undeclared("y", &objects, None)],
+        undeclared_fields: vec![
+            undeclared("items[].n", &number, None),
+            undeclared("items[].o", &objects, None),
+        ],
+        ..FileReport::default()
+    };
+    let long = Some(FieldType::Long);
+    assert_eq!(
+        file_columns(&report).unwrap(),
+        [
+            untyped("id"),
+            FileColumn {
+                inside: vec![
+                    FileColumn { inferred: long, ..untyped("items[].n") },
+                    FileColumn {
+                        inferred: Some(FieldType::String),
+                        nested: true,
+                        ..untyped("items[].o")
+                    },
+                ],
+                ..untyped(" Items")
+            },
+            FileColumn { inferred: long, ..untyped("x") },
+            FileColumn { inferred: Some(FieldType::String), nested: true, ..untyped("y") },
+        ]
+    );
+    let addable = |report| {
+        let columns = file_columns(report).unwrap();
+        columns.iter().map(FileColumn::addable_type).collect::<Vec<_>>()
+    };
+    assert_eq!(addable(&report)[2..], [long, None]);
+
+    let uuid = DataType::Primitive(FieldType::Uuid);
+    let list = DataType::List { element: Box::new(uuid.clone()), required: true };
+    let field = |name: &str, data_type: &DataType, required| StructField {
+        name: name.into(),
+        data_type: data_type.clone(),
+        required,
+    };
+    report.header = Some(["x", "y"].map(str::to_owned).into());
+    report.schema = Some(vec![field("x", &uuid, true), field("y", &list, false)]);
+    report.undeclared_fields.clear();
+    let columns = file_columns(&report).unwrap();
+    assert_eq!(columns[0].stated, typed("x", uuid, true).stated);
+    assert_eq!(columns[1].stated, typed("y", list, false).stated);
+    assert_eq!(addable(&report), [Some(FieldType::Uuid), None]);
+    report.header = None;
+    assert_eq!(file_columns(&report), None);
 }
 
 #[test]
