@@ -79,7 +79,7 @@ async fn write_object(
     };
     let mut check = FileCheck::new(plan)
         .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
-    let mut rows = GoodRows { buffer: RowBuffer::new(writer.arrow_schema()), refusal: None };
+    let mut rows = GoodRows { buffer: RowBuffer::new(writer.arrow_schema(), &output), refusal: None };
     let mut body = None;
     while rows.refusal.is_none() {
         match check.wants() {
@@ -126,7 +126,7 @@ async fn write_object(
 }
 
 /// Every column of the table that a file can fill, in the table's order.
-fn output_columns(table: &TableSchema) -> Vec<OutputColumn> {
+pub(crate) fn output_columns(table: &TableSchema) -> Vec<OutputColumn> {
     table
         .columns
         .iter()

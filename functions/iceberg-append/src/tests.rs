@@ -2,6 +2,8 @@
 //! memory, which fail, and let others write, at the call they are told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod nested;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

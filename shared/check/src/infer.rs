@@ -17,6 +17,8 @@ pub struct Inference {
     candidates: u8,
     /// Whether there was a value at all.
     seen: bool,
+    /// Whether one was a JSON object or array.
+    nested: bool,
 }
 
 const LONG: u8 = 1;
@@ -28,7 +30,7 @@ const BOOLEAN: u8 = 32;
 
 impl Default for Inference {
     fn default() -> Self {
-        Self { candidates: u8::MAX, seen: false }
+        Self { candidates: u8::MAX, seen: false, nested: false }
     }
 }
 
@@ -54,6 +56,7 @@ impl Inference {
             Json::Array(_) | Json::Object(_) | Json::Text(_) => 0,
         };
         self.seen = true;
+        self.nested |= matches!(json, Json::Array(_) | Json::Object(_) | Json::Text(_));
         self.candidates &= kinds;
         if self.candidates & !BOOLEAN != 0 {
             self.narrow(json.scalar().unwrap_or_default());
@@ -76,7 +79,16 @@ impl Inference {
     /// What is known after the values of both.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        Self { candidates: self.candidates & other.candidates, seen: self.seen || other.seen }
+        Self {
+            candidates: self.candidates & other.candidates,
+            seen: self.seen || other.seen,
+            nested: self.nested || other.nested,
+        }
+    }
+
+    /// Whether a value was a JSON object or array, which has no type of its own here.
+    pub fn is_nested(self) -> bool {
+        self.nested
     }
 
     /// The narrowest type of all values.

@@ -52,7 +52,7 @@ pub use csv::{
     ScanFault,
 };
 pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
-pub use drift::{ChangeKind, Drift, FileColumn, compare, file_columns, is_widening};
+pub use drift::{ChangeKind, Drift, FileColumn, StatedType, compare, file_columns, is_widening};
 pub use engine::{Facts, choose_engine, size};
 pub use file::FileCheck;
 pub use header::normal_name;

@@ -1,6 +1,6 @@
 //! The table's columns, as the check compares them.
 
-use landfall_contract::DataType;
+use landfall_contract::{Column, ColumnType, Contract, DataType, OnDrift};
 
 /// The table's current schema.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -29,4 +29,47 @@ pub enum TableType {
     Known(DataType),
     /// Any other Iceberg type, by its name.
     Other(String),
+}
+
+impl TableSchema {
+    /// The table as the rows meet it: under `onDrift: evolve` a column, or a part of one, that
+    /// the contract allows to be null becomes optional before rows are loaded, so the table's
+    /// own requirement no longer counts.
+    #[must_use]
+    pub fn relaxed_by(&self, contract: &Contract) -> Self {
+        let mut relaxed = self.clone();
+        if contract.policy.on_drift == OnDrift::Evolve {
+            for own in &mut relaxed.columns {
+                if let Some(column) = contract.column(&own.name) {
+                    own.required &= column.required;
+                    if let TableType::Known(data_type) = &mut own.data_type {
+                        relax(data_type, column);
+                    }
+                }
+            }
+        }
+        relaxed
+    }
+}
+
+fn relax(data_type: &mut DataType, column: &Column) {
+    match (data_type, &column.column_type) {
+        (DataType::Struct(own), ColumnType::Struct(fields)) => {
+            for own in own {
+                if let Some(field) = fields.iter().find(|field| field.name == own.name) {
+                    own.required &= field.required;
+                    relax(&mut own.data_type, field);
+                }
+            }
+        }
+        (DataType::List { element: own, required }, ColumnType::List(element)) => {
+            *required &= element.required;
+            relax(own, element);
+        }
+        (DataType::Map { value: own, required, .. }, ColumnType::Map(entry)) => {
+            *required &= entry.value.required;
+            relax(own, &entry.value);
+        }
+        _ => {}
+    }
 }

@@ -274,7 +274,11 @@ mod tests {
         let file = |names: &[&str]| {
             names
                 .iter()
-                .map(|name| FileColumn { name: (*name).into(), inferred: Some(FieldType::Long) })
+                .map(|name| FileColumn {
+                    name: (*name).into(),
+                    inferred: Some(FieldType::Long),
+                    ..FileColumn::default()
+                })
                 .collect::<Vec<_>>()
         };
         let added = compare(&file(&["id", "x"]), &contract, None);

@@ -106,7 +106,34 @@ fn hive_type(iceberg_type: &Type) -> String {
 
 #[cfg(test)]
 mod tests {
+    use iceberg::spec::{ListType, MapType, NestedField, StructType};
+
     use super::*;
+
+    fn optional(id: i32, name: &str, field_type: Type) -> iceberg::spec::NestedFieldRef {
+        NestedField::optional(id, name, field_type).into()
+    }
+
+    #[test]
+    fn nested_types_have_their_hive_names_at_every_depth() {
+        let of = |primitive| Type::Primitive(primitive);
+        let decimal = PrimitiveType::Decimal { precision: 12, scale: 2 };
+        let item = Type::Struct(StructType::new(vec![
+            optional(3, "sku", of(PrimitiveType::Uuid)),
+            optional(4, "price", of(decimal)),
+            optional(5, "at", of(PrimitiveType::Timestamptz)),
+        ]));
+        let list = Type::List(ListType { element_field: optional(2, "element", item) });
+        assert_eq!(hive_type(&list), "array<struct<sku:string,price:decimal(12,2),at:timestamp>>");
+        let map = Type::Map(MapType {
+            key_field: NestedField::map_key_element(6, of(PrimitiveType::Long)).into(),
+            value_field: optional(7, "value", list),
+        });
+        assert_eq!(
+            hive_type(&Type::Struct(StructType::new(vec![optional(1, "m", map)]))),
+            "struct<m:map<bigint,array<struct<sku:string,price:decimal(12,2),at:timestamp>>>>"
+        );
+    }
 
     #[test]
     fn a_description_becomes_one_line_that_glue_takes() {
