@@ -6,6 +6,7 @@ use bytes::Bytes;
 use landfall_contract::{Compression, Format};
 
 use crate::csv_file::CsvFile;
+use crate::json::JsonFile;
 use crate::judge::Judge;
 use crate::plan::{CheckPlan, Wants};
 pub(crate) use crate::report::FileReport;
@@ -71,6 +72,7 @@ pub struct FileCheck {
 #[derive(Debug)]
 enum Reader {
     Csv(Box<CsvFile>),
+    Json(Box<JsonFile>),
 }
 
 impl FileCheck {
@@ -92,7 +94,10 @@ impl FileCheck {
             Format::Csv(format) => {
                 Reader::Csv(Box::new(CsvFile::new(format, limits, Judge::new(plan)?)))
             }
-            Format::Json(_) | Format::Parquet | Format::Avro => {
+            Format::Json(layout) => {
+                Reader::Json(Box::new(JsonFile::new(*layout, limits, Judge::new(plan)?)))
+            }
+            Format::Parquet | Format::Avro => {
                 return Err(CompileError::Format);
             }
         };
@@ -105,7 +110,7 @@ impl FileCheck {
             return Wants::Nothing;
         }
         match &self.reader {
-            Reader::Csv(_) => Wants::Stream,
+            Reader::Csv(_) | Reader::Json(_) => Wants::Stream,
         }
     }
 
@@ -124,6 +129,7 @@ impl FileCheck {
     fn read<S: RowSink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), S::Error> {
         match &mut self.reader {
             Reader::Csv(file) => file.feed(chunk, sink),
+            Reader::Json(file) => file.feed(chunk, sink),
         }
     }
 
@@ -140,7 +146,7 @@ impl FileCheck {
     ) -> Result<(), S::Error> {
         let _ = (ranges, bytes, sink);
         match &mut self.reader {
-            Reader::Csv(_) => Ok(()),
+            Reader::Csv(_) | Reader::Json(_) => Ok(()),
         }
     }
 
@@ -149,6 +155,7 @@ impl FileCheck {
     pub fn is_over(&self) -> bool {
         match &self.reader {
             Reader::Csv(file) => file.is_over(),
+            Reader::Json(file) => file.is_over(),
         }
     }
 
@@ -159,6 +166,7 @@ impl FileCheck {
     pub fn finish<S: RowSink>(self, sink: &mut S) -> Result<FileReport, S::Error> {
         match self.reader {
             Reader::Csv(file) => file.finish(sink),
+            Reader::Json(file) => file.finish(sink),
         }
     }
 }
