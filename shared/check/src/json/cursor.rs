@@ -154,6 +154,16 @@ impl<'a> Cursor<'a> {
 
     #[inline(always)]
     fn blanks(&mut self) {
+        // Nearly always there is none, or one space.
+        if self.peek() == Some(b' ') {
+            self.at += 1;
+        }
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.more_blanks();
+        }
+    }
+
+    fn more_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
@@ -241,20 +251,40 @@ impl<'a> Cursor<'a> {
         if self.at < self.text.len() { self.expected(What::After) } else { Ok(()) }
     }
 
-    /// Reads a value of the record's object. An object or array is given as it is written
-    /// (`as_text`), or parsed.
+    /// Reads a value of the record's object into its place. An object or array is put there as
+    /// it is written if `as_text` says so, else parsed.
+    ///
+    /// Each kind is put there by itself: a value that is handed through results is written in
+    /// pieces and read in one, which stalls the processor.
     #[inline(always)]
-    pub(crate) fn value(&mut self, as_text: bool) -> Result<Json<'a>, Malformed> {
+    pub(crate) fn value(
+        &mut self,
+        out: &mut Json<'a>,
+        as_text: impl FnOnce() -> bool,
+    ) -> Result<(), Malformed> {
         match self.peek() {
             Some(b'"') => {
-                let span = self.string()?;
-                Ok(Json::String(self.text_of(span)))
+                let start = self.at + 1;
+                self.at = self.plain_end(start);
+                if self.peek() == Some(b'"') {
+                    *out = Json::String(Cow::Borrowed(self.since(start)));
+                    self.at += 1;
+                } else {
+                    let span = self.string_end(start)?;
+                    *out = Json::String(self.text_of(span));
+                }
             }
-            Some(b'-' | b'0'..=b'9') => self.number().map(Json::Number),
-            Some(b'{' | b'[') if as_text => self.skip(1).map(Json::Text),
-            Some(b'{' | b'[') => self.tree(1),
-            _ => self.literal(),
+            Some(b'-' | b'0'..=b'9') => {
+                let start = self.at;
+                self.number()?;
+                *out = Json::Number(self.since(start));
+            }
+            Some(b'{' | b'[') => {
+                *out = if as_text() { Json::Text(self.skip(1)?) } else { self.tree(1)? };
+            }
+            _ => *out = self.literal()?,
         }
+        Ok(())
     }
 
     /// `true`, `false` or `null`.
@@ -272,9 +302,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a number. What follows it is the caller's to judge.
-    #[inline]
-    fn number(&mut self) -> Result<&'a [u8], Malformed> {
-        let start = self.at;
+    #[inline(always)]
+    fn number(&mut self) -> Result<(), Malformed> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -298,7 +327,7 @@ impl<'a> Cursor<'a> {
             }
             self.digits()?;
         }
-        Ok(self.bytes().get(start..self.at).unwrap_or_default())
+        Ok(())
     }
 
     /// Passes one digit or more.
@@ -311,13 +340,18 @@ impl<'a> Cursor<'a> {
         if self.at == start { self.expected(What::Number) } else { Ok(()) }
     }
 
-    /// Passes a string, at whose opening quote the cursor stands.
+    /// The bytes from there to the cursor.
     #[inline(always)]
-    fn string(&mut self) -> Result<Span, Malformed> {
-        let start = self.at + 1;
+    fn since(&self, start: usize) -> &'a [u8] {
+        self.bytes().get(start..self.at).unwrap_or_default()
+    }
+
+    /// Where the plain part of a string ends: at a quote, a backslash, a control character, or
+    /// perhaps at the last bytes of the document.
+    #[inline(always)]
+    fn plain_end(&self, start: usize) -> usize {
         let mut at = start;
-        // Eight bytes at a time up to the first that is a quote, a backslash or a control
-        // character. What is found behind a true hit may be false: a borrow leaves the byte.
+        // What is found behind a true hit may be false, because a borrow leaves the byte.
         while let Some(bytes) = self.bytes().get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_le_bytes(*bytes);
             let below = |word: u64, bound: u64| word.wrapping_sub(bound * LOW) & !word;
@@ -325,16 +359,17 @@ impl<'a> Cursor<'a> {
             let backslash = below(word ^ (u64::from(b'\\') * LOW), 1);
             let hits = (quote | backslash | below(word, 0x20)) & HIGH;
             if hits != 0 {
-                at += (hits.trailing_zeros() / 8) as usize;
-                if self.bytes().get(at) == Some(&b'"') {
-                    self.at = at + 1;
-                    return Ok(Span { start, end: at, escaped: false });
-                }
-                break;
+                return at + (hits.trailing_zeros() / 8) as usize;
             }
             at += 8;
         }
-        self.at = at;
+        at
+    }
+
+    /// Passes a string, at whose opening quote the cursor stands.
+    fn string(&mut self) -> Result<Span, Malformed> {
+        let start = self.at + 1;
+        self.at = self.plain_end(start);
         self.string_end(start)
     }
 
@@ -395,10 +430,15 @@ impl<'a> Cursor<'a> {
         Ok(unit)
     }
 
-    /// A string's text, escapes resolved.
+    /// A string as it is written.
     #[inline(always)]
-    pub(crate) fn text_of(&mut self, span: Span) -> Cow<'a, [u8]> {
-        let raw = self.bytes().get(span.start..span.end).unwrap_or_default();
+    fn raw(&self, span: Span) -> &'a [u8] {
+        self.bytes().get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// A string's text, escapes resolved.
+    fn text_of(&mut self, span: Span) -> Cow<'a, [u8]> {
+        let raw = self.raw(span);
         if span.escaped { self.resolve(raw) } else { Cow::Borrowed(raw) }
     }
 
@@ -466,7 +506,16 @@ impl<'a> Cursor<'a> {
                 }
                 Ok(Json::Array(elements))
             }
-            _ => self.value(false),
+            Some(b'"') => {
+                let span = self.string()?;
+                Ok(Json::String(self.text_of(span)))
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let start = self.at;
+                self.number()?;
+                Ok(Json::Number(self.since(start)))
+            }
+            _ => self.literal(),
         }
     }
 
@@ -515,7 +564,7 @@ impl<'a> Cursor<'a> {
                     entered = false;
                     match self.peek() {
                         Some(b'"') => self.string().map(drop)?,
-                        Some(b'-' | b'0'..=b'9') => self.number().map(drop)?,
+                        Some(b'-' | b'0'..=b'9') => self.number()?,
                         _ => self.literal().map(drop)?,
                     }
                 }
@@ -523,7 +572,7 @@ impl<'a> Cursor<'a> {
             // On to the next value, out of every object and array that ends here.
             loop {
                 let more = match around.last() {
-                    None => return Ok(self.bytes().get(start..self.at).unwrap_or_default()),
+                    None => return Ok(self.since(start)),
                     Some(None) => self.next_element(entered)?,
                     Some(Some(first)) => {
                         let more = self.next_key(entered)?;

@@ -243,6 +243,7 @@ impl Rows {
         let number = self.judge.rows() + 1;
         let mut cursor = Cursor::new(text, scratch);
         cursor.open()?;
+        let mut nowhere = Json::Null;
         let mut key = START;
         let mut first = true;
         while cursor.next_key(first)? {
@@ -259,10 +260,8 @@ impl Rows {
                 return Err(twice(text, at));
             };
             cursor.colon()?;
-            let value = cursor.value(self.judge.takes_text(place))?;
-            if let Some(field) = fields.get_mut(place) {
-                *field = value;
-            }
+            let field = fields.get_mut(place).unwrap_or(&mut nowhere);
+            cursor.value(field, || self.judge.takes_text(place))?;
         }
         Ok(cursor.end()?)
     }

@@ -37,7 +37,9 @@ fn members<'a>(
         let key = cursor.key()?;
         let name = cursor.name_of(key).into_owned();
         cursor.colon()?;
-        members.push((name, cursor.value(as_text)?));
+        let mut value = Json::Null;
+        cursor.value(&mut value, || as_text)?;
+        members.push((name, value));
     }
     cursor.end()?;
     Ok(members)
