@@ -226,6 +226,11 @@ impl ColumnCheck {
         &self.words.data_type
     }
 
+    /// Whether its values are UUIDs.
+    pub(crate) fn is_uuid(&self) -> bool {
+        matches!(self.kind, Kind::Uuid)
+    }
+
     /// Whether it takes a JSON array or object as text.
     pub(crate) fn takes_text(&self) -> bool {
         self.lenient && self.kind.is_text()
@@ -235,7 +240,7 @@ impl ColumnCheck {
     /// that they are all good.
     pub(crate) fn needs(&self, in_file: &DataType) -> Needs {
         let same = self.data_type() == in_file;
-        let evidence = match &self.kind {
+        let evidence = match self.kind.base() {
             Kind::Any => Evidence::None,
             _ if self.text.is_some() => Evidence::Values,
             Kind::Boolean | Kind::String | Kind::Uuid if same => Evidence::None,
@@ -397,6 +402,7 @@ impl ColumnCheck {
                 | Kind::Time(_)
                 | Kind::Timestamp(_)
                 | Kind::TimestampTz(_)
+                | Kind::Moment(_)
                 | Kind::Decimal(_),
             )
             | (
@@ -406,6 +412,14 @@ impl ColumnCheck {
             | (Json::Bool(_), Kind::Boolean)
             | (_, Kind::Any) => json.scalar(),
             _ if self.takes_text() => json.scalar(),
+            _ => None,
+        }
+    }
+
+    /// Why a text is no moment, of a column that reads them in its own way.
+    fn why_no_moment(&self, bytes: &[u8]) -> Option<String> {
+        match &self.kind {
+            Kind::Moment(moment) => moment.reader.explain(bytes),
             _ => None,
         }
     }
@@ -431,6 +445,9 @@ impl ColumnCheck {
                 format!("{shown} is not UTF-8 from its byte {} on", at + 1)
             }
             Rule::Type => match &words.data_type {
+                data_type if let Some(reason) = self.why_no_moment(bytes) => {
+                    format!("{shown} is not a {data_type}: {reason}")
+                }
                 DataType::Primitive(field_type) => match value::parse(*field_type, bytes) {
                     Err(reason) => format!("{shown} is not a {field_type}: {reason}"),
                     Ok(_) => format!("{shown} is not a {field_type}"),

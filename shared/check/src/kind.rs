@@ -2,6 +2,7 @@
 
 use landfall_contract::{Bound, FieldType, Rules};
 
+use crate::moment::MomentReader;
 use crate::nested::{ListCheck, MapCheck, StructCheck};
 use crate::rule::{Rule, RuleSet};
 use crate::value::{self, Value};
@@ -85,6 +86,23 @@ impl FloatRange {
     }
 }
 
+/// A date or time that is read in its own way, and bounded as any other.
+#[derive(Debug)]
+pub(crate) struct MomentCheck {
+    pub(crate) reader: MomentReader,
+    base: Kind,
+}
+
+impl MomentCheck {
+    fn accepts_text(&self, bytes: &[u8]) -> bool {
+        self.reader.value(bytes).is_some_and(|value| {
+            let mut broken = RuleSet::default();
+            self.base.bounds(&value, &mut broken);
+            broken.is_empty()
+        })
+    }
+}
+
 /// A column's type with its bounds.
 #[derive(Debug)]
 pub(crate) enum Kind {
@@ -102,6 +120,8 @@ pub(crate) enum Kind {
     TimestampTz(Range),
     String,
     Uuid,
+    /// A date or time that is not simply ISO 8601.
+    Moment(Box<MomentCheck>),
     Struct(Box<StructCheck>),
     List(Box<ListCheck>),
     Map(Box<MapCheck>),
@@ -168,7 +188,7 @@ impl Kind {
             None => Ok(kind),
             Some(_) => Err(format!("a {field_type} has no minimum and no maximum")),
         };
-        Ok(match field_type {
+        let base = match field_type {
             FieldType::Boolean => unbounded(Self::Boolean)?,
             FieldType::String => unbounded(Self::String)?,
             FieldType::Uuid => unbounded(Self::Uuid)?,
@@ -185,7 +205,19 @@ impl Kind {
                 let limit = value::decimal_limit(precision);
                 Self::Decimal(DecimalRange { scale, limit, min, max })
             }
+        };
+        Ok(match MomentReader::new(field_type, rules)? {
+            None => base,
+            Some(reader) => Self::Moment(Box::new(MomentCheck { reader, base })),
         })
+    }
+
+    /// The type itself, however its texts are written.
+    pub(crate) fn base(&self) -> &Self {
+        match self {
+            Self::Moment(moment) => &moment.base,
+            kind => kind,
+        }
     }
 
     /// Whether the text, which is not null, is a value of the type within its bounds. No text
@@ -208,6 +240,7 @@ impl Kind {
             Self::Timestamp(range) => value::timestamp(bytes).is_some_and(|v| range.holds(v)),
             Self::TimestampTz(range) => value::timestamptz(bytes).is_some_and(|v| range.holds(v)),
             Self::Uuid => value::uuid(bytes).is_some(),
+            Self::Moment(moment) => moment.accepts_text(bytes),
             Self::Struct(_) | Self::List(_) | Self::Map(_) => false,
         }
     }
@@ -230,6 +263,7 @@ impl Kind {
             Self::Timestamp(_) => value::timestamp(bytes).map(Value::Timestamp),
             Self::TimestampTz(_) => value::timestamptz(bytes).map(Value::TimestampTz),
             Self::Uuid => value::uuid(bytes).map(Value::Uuid),
+            Self::Moment(moment) => moment.reader.value(bytes),
             Self::Struct(_) | Self::List(_) | Self::Map(_) => None,
         }
     }
@@ -261,6 +295,9 @@ impl Kind {
             (Self::Decimal(range), Value::Decimal(v)) => {
                 (v.unsigned_abs() < range.limit.unsigned_abs()).then_some(Value::Decimal(*v))?
             }
+            (Self::Moment(moment), value) => {
+                moment.reader.in_zone(value).or_else(|| moment.base.of_value(value))?
+            }
             (Self::Uuid, Value::Str(text)) => Value::Uuid(value::uuid(text.as_bytes())?),
             _ => return None,
         })
@@ -268,7 +305,7 @@ impl Kind {
 
     /// Adds the bounds that the value, one of this type, breaks.
     pub(crate) fn bounds(&self, value: &Value<'_>, broken: &mut RuleSet) {
-        let (min, max) = match (self, value) {
+        let (min, max) = match (self.base(), value) {
             (Self::Int(range) | Self::Date(range), Value::Int(v) | Value::Date(v)) => {
                 (range.min <= i64::from(*v), i64::from(*v) <= range.max)
             }

@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 
-use landfall_contract::Rules;
+use landfall_contract::{Rules, StringFormat};
 
 use crate::rule::{Rule, RuleSet};
 use crate::show::show;
+use crate::string_format::{described, has_form};
 use crate::value::{self, Number};
 
 /// Rules on the text of a value.
 #[derive(Debug)]
 pub(crate) struct TextRules {
     patterns: Vec<regex::bytes::Regex>,
+    format: Option<StringFormat>,
+    missing_values: Option<ValidValues>,
     valid_values: Option<ValidValues>,
     multiple_of: Option<(MultipleOf, String)>,
     min_length: usize,
@@ -44,12 +47,16 @@ impl TextRules {
         };
         let text = Self {
             patterns,
+            format: rules.format,
+            missing_values: rules.missing_values.as_deref().map(ValidValues::new),
             valid_values: rules.valid_values.as_deref().map(ValidValues::new),
             multiple_of,
             min_length: length(rules.min_length, 0),
             max_length: length(rules.max_length, usize::MAX),
         };
         let any = !text.patterns.is_empty()
+            || text.format.is_some()
+            || text.missing_values.is_some()
             || text.valid_values.is_some()
             || text.multiple_of.is_some()
             || text.min_length > 0
@@ -73,6 +80,16 @@ impl TextRules {
         {
             return false;
         }
+        if let Some(values) = &self.missing_values
+            && values.contain(bytes)
+        {
+            return false;
+        }
+        if let Some(format) = self.format
+            && !has_form(format, bytes)
+        {
+            return false;
+        }
         if let Some((divisor, _)) = &self.multiple_of
             && divisor.divides(bytes) != Some(true)
         {
@@ -81,9 +98,17 @@ impl TextRules {
         self.patterns.iter().all(|pattern| pattern.is_match(bytes))
     }
 
-    /// Adds every rule that the text breaks.
+    /// Adds every rule that the text breaks. What stands for a missing value is held against
+    /// no other rule.
     #[cold]
     pub(crate) fn broken(&self, bytes: &[u8], broken: &mut RuleSet) {
+        if self.missing_values.as_ref().is_some_and(|values| values.contain(bytes)) {
+            broken.insert(Rule::Missing);
+            return;
+        }
+        if self.format.is_some_and(|format| !has_form(format, bytes)) {
+            broken.insert(Rule::Format);
+        }
         let length = characters(bytes);
         if length < self.min_length {
             broken.insert(Rule::MinLength);
@@ -110,6 +135,8 @@ impl TextRules {
                 let pattern = self.patterns.iter().find(|pattern| !pattern.is_match(bytes))?;
                 format!("{shown} does not match the pattern {}", pattern.as_str())
             }
+            Rule::Missing => format!("{shown} stands for a missing value"),
+            Rule::Format => format!("{shown} is not {}", described(self.format?)),
             Rule::ValidValues => {
                 let values = &self.valid_values.as_ref()?.listed;
                 let mut list = values
