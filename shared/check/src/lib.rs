@@ -19,6 +19,7 @@ mod fixture;
 mod generate;
 mod header;
 mod infer;
+mod lanes;
 mod row;
 mod rules;
 mod table;
@@ -26,7 +27,7 @@ mod value;
 mod verdict;
 
 pub use csv::{
-    CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
+    CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink, Records,
     ScanFault,
 };
 pub use drift::{ChangeKind, Drift, FileColumn, compare, file_columns, is_widening};
