@@ -32,6 +32,7 @@ mod json;
 mod judge;
 mod keys;
 mod kind;
+mod lanes;
 mod metrics;
 mod moment;
 mod nested;
@@ -49,7 +50,7 @@ mod value;
 mod verdict;
 
 pub use csv::{
-    CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
+    CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink, Records,
     ScanFault,
 };
 pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
