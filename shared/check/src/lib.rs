@@ -9,6 +9,8 @@
 //! **Invariant:** a value is stored exactly or refused. Nothing is rounded, trimmed, or
 //! guessed.
 
+mod avro;
+mod conversion;
 mod csv;
 mod drift;
 mod engine;
@@ -22,9 +24,11 @@ mod infer;
 mod row;
 mod rules;
 mod table;
+mod typed;
 mod value;
 mod verdict;
 
+pub use conversion::reads_as;
 pub use csv::{
     CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
     ScanFault,
@@ -40,5 +44,6 @@ pub use infer::Inference;
 pub use row::RuleTotal;
 pub use rules::{CompileError, Rule};
 pub use table::{TableColumn, TableSchema, TableType};
+pub use typed::FileSchemaColumn;
 pub use value::{Value, parse};
 pub use verdict::{Decision, decide};
