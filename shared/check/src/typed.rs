@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell};
 
 use landfall_contract::DataType;
 
-use crate::value::Value;
+use crate::value::{Value, decimal_limit};
 
 /// A column as the file's own schema states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,84 @@ impl Texts {
             None => "a value beyond the type's range",
         })
     }
+
+    /// A time of day, so long after midnight.
+    pub(crate) fn time(&self, count: i64, unit: Unit) -> Value<'_> {
+        match unit.micros(count).filter(|micros| (0..86_400_000_000).contains(micros)) {
+            Some(micros) => Value::Time(micros),
+            None => self.unfit(|| format!("{count} {} of a day", unit.name())),
+        }
+    }
+
+    /// A timestamp, so long after 1970 began.
+    pub(crate) fn timestamp(&self, count: i64, unit: Unit, utc: bool) -> Value<'_> {
+        match unit.micros(count) {
+            Some(micros) if utc => Value::TimestampTz(micros),
+            Some(micros) => Value::Timestamp(micros),
+            None => self.unfit(|| format!("{count} {} since 1970", unit.name())),
+        }
+    }
+
+    /// A text.
+    pub(crate) fn text<'v>(&'v self, bytes: &'v [u8]) -> Value<'v> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Str(text),
+            Err(_) => self.unfit(|| String::from_utf8_lossy(bytes).into_owned()),
+        }
+    }
+
+    /// A decimal, unscaled, from two's complement bytes.
+    pub(crate) fn decimal(&self, number: Option<i128>, precision: u8) -> Value<'_> {
+        let limit = decimal_limit(precision).unsigned_abs();
+        match number {
+            Some(number) if number.unsigned_abs() < limit => Value::Decimal(number),
+            _ => self.unfit(|| format!("a number of more than {precision} digits")),
+        }
+    }
+}
+
+/// What times are counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Millis,
+    Micros,
+    Nanos,
+}
+
+impl Unit {
+    /// Whole microseconds within 64 bits.
+    fn micros(self, count: i64) -> Option<i64> {
+        match self {
+            Self::Millis => count.checked_mul(1_000),
+            Self::Micros => Some(count),
+            Self::Nanos => (count % 1_000 == 0).then_some(count / 1_000),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Millis => "milliseconds",
+            Self::Micros => "microseconds",
+            Self::Nanos => "nanoseconds",
+        }
+    }
+}
+
+/// The number that two's complement bytes, most significant first, stand for. Nothing where
+/// it has more than 128 bits.
+pub(crate) fn unscaled(bytes: &[u8]) -> Option<i128> {
+    let negative = bytes.first().is_some_and(|&byte| byte >= 0x80);
+    let filler = if negative { 0xFF } else { 0 };
+    let start = bytes.len().saturating_sub(16);
+    let (head, tail) = bytes.split_at_checked(start)?;
+    if head.iter().any(|&byte| byte != filler)
+        || (!head.is_empty() && tail.first().is_some_and(|&byte| (byte >= 0x80) != negative))
+    {
+        return None;
+    }
+    let mut number = [filler; 16];
+    number.get_mut(16 - tail.len()..)?.copy_from_slice(tail);
+    Some(i128::from_be_bytes(number))
 }
 
 /// An empty vector of another lifetime, in the same allocation.
@@ -75,6 +153,8 @@ pub(crate) fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
     use super::*;
 
     #[test]
@@ -84,5 +164,22 @@ mod tests {
         assert_eq!(values.first(), Some(&Value::Unfit("n0")));
         assert_eq!(values.get(15), Some(&Value::Unfit("n15")));
         assert_eq!(values.get(16), Some(&Value::Unfit("a value beyond the type's range")));
+    }
+
+    #[test]
+    fn unscaled_numbers_of_any_length() {
+        assert_eq!(unscaled(&[]), Some(0));
+        assert_eq!(unscaled(&[0x80]), Some(-128));
+        assert_eq!(unscaled(&[0, 0x80]), Some(128));
+        assert_eq!(unscaled(&[0xFF; 40]), Some(-1));
+        assert_eq!(unscaled(&i128::MIN.to_be_bytes()), Some(i128::MIN));
+        let mut wide = vec![0; 4];
+        wide.extend(i128::MAX.to_be_bytes());
+        assert_eq!(unscaled(&wide), Some(i128::MAX));
+        wide[3] = 1;
+        assert_eq!(unscaled(&wide), None);
+        let mut flipped = vec![0];
+        flipped.extend(i128::MIN.to_be_bytes());
+        assert_eq!(unscaled(&flipped), None);
     }
 }

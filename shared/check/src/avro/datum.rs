@@ -1,9 +1,9 @@
 //! Avro datums in the binary encoding, as values
 //! (<https://avro.apache.org/docs/1.12.0/specification/#binary-encoding>).
 
-use super::schema::{Kind, Node, Unit};
-use crate::typed::Texts;
-use crate::value::{Value, decimal_limit, uuid};
+use super::schema::{Kind, Node};
+use crate::typed::{Texts, Unit, unscaled};
+use crate::value::{Value, uuid};
 
 /// Values in one record: lists and maps of them take memory that their bytes do not show.
 const MAX_VALUES: usize = 1 << 20;
@@ -119,13 +119,7 @@ impl<'a> Reader<'a> {
             Kind::Long => Value::Long(self.long()?),
             Kind::Float => Value::Float(f32::from_le_bytes(self.array()?)),
             Kind::Double => Value::Double(f64::from_le_bytes(self.array()?)),
-            Kind::Text => {
-                let bytes = self.sized()?;
-                match std::str::from_utf8(bytes) {
-                    Ok(text) => Value::Str(text),
-                    Err(_) => texts.unfit(|| String::from_utf8_lossy(bytes).into_owned()),
-                }
-            }
+            Kind::Text => texts.text(self.sized()?),
             Kind::Enum(symbols) => {
                 let index = usize::try_from(self.long()?).ok();
                 let symbol = index.and_then(|index| symbols.get(index));
@@ -137,18 +131,11 @@ impl<'a> Reader<'a> {
                     Unit::Millis => i64::from(self.int()?),
                     Unit::Micros | Unit::Nanos => self.long()?,
                 };
-                match unit.micros(count).filter(|micros| (0..86_400_000_000).contains(micros)) {
-                    Some(micros) => Value::Time(micros),
-                    None => texts.unfit(|| format!("{count} {} of a day", unit.name())),
-                }
+                texts.time(count, *unit)
             }
             Kind::Timestamp { unit, utc } => {
                 let count = self.long()?;
-                match unit.micros(count) {
-                    Some(micros) if *utc => Value::TimestampTz(micros),
-                    Some(micros) => Value::Timestamp(micros),
-                    None => texts.unfit(|| format!("{count} {} since 1970", unit.name())),
-                }
+                texts.timestamp(count, *unit, *utc)
             }
             Kind::Uuid { text: false } => Value::Uuid(self.array()?),
             Kind::Uuid { text: true } => {
@@ -163,14 +150,7 @@ impl<'a> Reader<'a> {
                     Some(size) => self.take(*size)?,
                     None => self.sized()?,
                 };
-                match unscaled(bytes) {
-                    Some(number)
-                        if number.unsigned_abs() < decimal_limit(*precision).unsigned_abs() =>
-                    {
-                        Value::Decimal(number)
-                    }
-                    _ => texts.unfit(|| format!("a number of more than {precision} digits")),
-                }
+                texts.decimal(unscaled(bytes), *precision)
             }
             Kind::Array(element) => {
                 let mut elements = Vec::new();
@@ -184,10 +164,7 @@ impl<'a> Reader<'a> {
                 let mut entries = Vec::new();
                 self.blocks(|reader| {
                     let key = reader.sized()?;
-                    let key = match std::str::from_utf8(key) {
-                        Ok(key) => Value::Str(key),
-                        Err(_) => texts.unfit(|| String::from_utf8_lossy(key).into_owned()),
-                    };
+                    let key = texts.text(key);
                     entries.push((key, reader.value(value, texts)?));
                     Ok(())
                 })?;
@@ -277,42 +254,6 @@ impl<'a> Reader<'a> {
             }
         }
     }
-}
-
-impl Unit {
-    /// Whole microseconds within 64 bits.
-    fn micros(self, count: i64) -> Option<i64> {
-        match self {
-            Self::Millis => count.checked_mul(1_000),
-            Self::Micros => Some(count),
-            Self::Nanos => (count % 1_000 == 0).then_some(count / 1_000),
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Millis => "milliseconds",
-            Self::Micros => "microseconds",
-            Self::Nanos => "nanoseconds",
-        }
-    }
-}
-
-/// The number that two's complement bytes, most significant first, stand for. Nothing where
-/// it has more than 128 bits.
-pub(crate) fn unscaled(bytes: &[u8]) -> Option<i128> {
-    let negative = bytes.first().is_some_and(|&byte| byte >= 0x80);
-    let filler = if negative { 0xFF } else { 0 };
-    let start = bytes.len().saturating_sub(16);
-    let (head, tail) = bytes.split_at_checked(start)?;
-    if head.iter().any(|&byte| byte != filler)
-        || (!head.is_empty() && tail.first().is_some_and(|&byte| (byte >= 0x80) != negative))
-    {
-        return None;
-    }
-    let mut number = [filler; 16];
-    number.get_mut(16 - tail.len()..)?.copy_from_slice(tail);
-    Some(i128::from_be_bytes(number))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use landfall_contract::{DataType, FieldType, StructField};
 use serde_json::{Map, Value as Json};
 
-use crate::typed::FileSchemaColumn;
+use crate::typed::{FileSchemaColumn, Unit};
 
 /// Levels of nesting.
 const MAX_DEPTH: usize = 64;
@@ -61,14 +61,6 @@ pub(crate) enum Kind {
     Uuid {
         text: bool,
     },
-}
-
-/// What times are counted in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
-    Millis,
-    Micros,
-    Nanos,
 }
 
 /// A field of a record.

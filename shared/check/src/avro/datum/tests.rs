@@ -144,20 +144,3 @@ fn very_many_items_without_bytes_are_skipped_at_once() {
     assert_eq!(reader.skip(&node.fields()[0].node), Ok(()));
     assert!(reader.rest().is_empty());
 }
-
-#[test]
-fn unscaled_numbers_of_any_length() {
-    assert_eq!(unscaled(&[]), Some(0));
-    assert_eq!(unscaled(&[0x80]), Some(-128));
-    assert_eq!(unscaled(&[0, 0x80]), Some(128));
-    assert_eq!(unscaled(&[0xFF; 40]), Some(-1));
-    assert_eq!(unscaled(&i128::MIN.to_be_bytes()), Some(i128::MIN));
-    let mut wide = vec![0; 4];
-    wide.extend(i128::MAX.to_be_bytes());
-    assert_eq!(unscaled(&wide), Some(i128::MAX));
-    wide[3] = 1;
-    assert_eq!(unscaled(&wide), None);
-    let mut flipped = vec![0];
-    flipped.extend(i128::MIN.to_be_bytes());
-    assert_eq!(unscaled(&flipped), None);
-}
