@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use landfall_check::{FileCheck, Options, OutputColumn, RowSink, TableSchema, TableType, Value};
+use landfall_check::{CheckPlan, FileCheck, OutputColumn, RowSink, TableSchema, TableType, Value};
 use landfall_contract::{Contract, OnBadRows};
 use landfall_lake::{DataFileWriter, LoadedTable};
 use landfall_messages::{Batch, ObjectVersion};
@@ -67,14 +67,15 @@ async fn write_object(
     let source = contract
         .source_of(&object.bucket, &object.key)
         .ok_or_else(|| not_as_checked("no server of the contract claims it".to_owned()))?;
-    let mut check = FileCheck::loading(
-        contract,
-        &source.format,
-        Some(table),
-        Options::default(),
-        &output_columns(table),
-    )
-    .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
+    let output = output_columns(table);
+    let plan = CheckPlan {
+        compression: source.compression,
+        table: Some(table),
+        output: &output,
+        ..CheckPlan::new(contract, &source.format)
+    };
+    let mut check = FileCheck::new(plan)
+        .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
     let mut rows = GoodRows { buffer: RowBuffer::new(writer.arrow_schema()), refusal: None };
     let mut body = deps.reader.open(object).await?;
     while let Some(chunk) = body.next_chunk().await? {

@@ -1,10 +1,10 @@
 //! The check of one object: read it, decide, keep or drop what was set aside, report.
 
 use landfall_check::{
-    Decision, Drift, FileCheck, FileReport, Options, UndeclaredColumn, compare, decide,
+    CheckPlan, Decision, Drift, FileCheck, FileReport, UndeclaredColumn, compare, decide,
     file_columns,
 };
-use landfall_contract::{Format, OnBadRows};
+use landfall_contract::{OnBadRows, Source};
 use landfall_messages::{ObjectCheck, ObjectVersion, Verdict};
 use landfall_objects::ObjectError;
 use landfall_runtime::NamedError;
@@ -49,7 +49,7 @@ pub(crate) async fn check_object(
         return Ok(refused_unread(index, "Contract.NotFound", message));
     };
     let mut rejected_rows = RejectedRows::new(upload_of_rejected_rows(against, object));
-    let read = match read(against, object, &source.format, &mut rejected_rows).await {
+    let read = match read(against, object, source, &mut rejected_rows).await {
         Ok(read) => read,
         Err(error) => {
             rejected_rows.drop_all().await;
@@ -117,14 +117,18 @@ pub(crate) async fn check_object(
 async fn read(
     against: &Against<'_>,
     object: &ObjectVersion,
-    format: &Format,
+    source: &Source,
     rejected_rows: &mut RejectedRows,
 ) -> Result<Read, Error> {
-    let mut check = FileCheck::new(against.contract, format, against.table, Options::default())
-        .map_err(|source| Error::RuleInvalid {
-            path: address::path(&against.batch.contract.bucket, &against.batch.contract.key),
-            source,
-        })?;
+    let plan = CheckPlan {
+        compression: source.compression,
+        table: against.table,
+        ..CheckPlan::new(against.contract, &source.format)
+    };
+    let mut check = FileCheck::new(plan).map_err(|source| Error::RuleInvalid {
+        path: address::path(&against.batch.contract.bucket, &against.batch.contract.key),
+        source,
+    })?;
     let mut body = match against.deps.reader.open(object).await {
         Ok(body) => body,
         Err(error) => return unavailable(error),

@@ -112,6 +112,10 @@ fn cut(output: &mut CheckOutput, detail: &Detail) {
         }
         for bad_row in &mut object.first_bad_rows {
             shorten(&mut bad_row.message, detail.message);
+            // The message repeats it.
+            if detail.message < DETAILS[0].message {
+                bad_row.value = None;
+            }
         }
         for change in &mut object.changes {
             shorten(&mut change.message, detail.message);
@@ -150,11 +154,12 @@ mod tests {
     fn object(index: usize, details: usize, length: usize) -> ObjectCheck {
         let text = "é".repeat(length);
         let bad_row = BadRow {
-            line: u64::MAX,
+            line: Some(u64::MAX),
             record: u64::MAX,
             column: Some("c".repeat(100)),
             rule: "valid-values".into(),
             message: text.clone(),
+            value: Some("é".repeat(80)),
         };
         let change = |verdict| SchemaChange {
             change: "partitionSourceTouched".into(),
@@ -250,6 +255,7 @@ mod tests {
             .map(|name| UndeclaredColumn {
                 name: format!("c{name}"),
                 inference: Inference::default(),
+                declared: None,
             })
             .collect()
     }

@@ -388,7 +388,7 @@ async fn each_file_gets_its_own_verdict() {
     assert_eq!((bad.rows, bad.bad_rows), (2, 1));
     assert_eq!(
         bad.first_bad_rows.iter().map(|row| (row.line, row.rule.as_str())).collect::<Vec<_>>(),
-        [(3, "type"), (3, "max-length")]
+        [(Some(3), "type"), (Some(3), "max-length")]
     );
     assert_eq!(output.additions, []);
     assert_eq!(

@@ -38,11 +38,12 @@ pub(crate) fn accepted(index: usize, rows: u64) -> ObjectCheck {
 
 fn bad_row(line: u64, column: &str, rule: &str, message: &str) -> BadRow {
     BadRow {
-        line,
+        line: Some(line),
         record: line - 1,
         column: Some(column.into()),
         rule: rule.into(),
         message: message.into(),
+        value: None,
     }
 }
 

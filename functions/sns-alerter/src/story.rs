@@ -386,8 +386,8 @@ fn bad_row(row: &BadRow) -> String {
     let column =
         row.column.as_ref().map_or(String::new(), |name| format!(", column {}", one_line(name)));
     format!(
-        "line {}{column}, {}: {}",
-        row.line,
+        "{}{column}, {}: {}",
+        row.place(),
         one_line(&row.rule),
         cut(&one_line(&row.message), 300)
     )

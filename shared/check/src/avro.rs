@@ -10,9 +10,12 @@ mod schema;
 use std::sync::Arc;
 
 use crate::conversion::Conversion;
-use crate::typed::{FileSchemaColumn, Stop, Texts, TypedRows, reuse};
+use crate::judge::Judge;
+use crate::report::{FileProblem, FileReport};
+use crate::sink::RowSink;
+use crate::typed::{self, FileSchemaColumn, Judged, Stop, Texts, TypedRows, reuse};
 use crate::value::Value;
-use container::{Block, Codec, Header, Parts, Scanner};
+use container::{Block, Header, Parts, Scanner};
 use datum::Reader;
 use schema::Node;
 
@@ -27,7 +30,6 @@ pub(crate) struct AvroReader {
 /// What is known once the header is there.
 #[derive(Debug, Default)]
 struct State {
-    columns: Option<Vec<FileSchemaColumn>>,
     layout: Option<Layout>,
     records: u64,
     /// A block's datums after decompression; only the allocation is kept.
@@ -77,14 +79,14 @@ impl AvroReader {
         if self.over { Ok(()) } else { self.scanner.finish().map_err(Stop::Invalid) }
     }
 
+    /// Whether there was no byte.
+    fn is_empty(&self) -> bool {
+        self.scanner.is_empty()
+    }
+
     /// Bytes of the header and the blocks that were read.
     pub(crate) fn consumed(&self) -> u64 {
         self.scanner.consumed()
-    }
-
-    /// The file's columns, once they are known.
-    pub(crate) fn columns(&self) -> Option<&[FileSchemaColumn]> {
-        self.state.columns.as_deref()
     }
 }
 
@@ -100,16 +102,12 @@ impl<R: TypedRows> Parts for Blocks<'_, R> {
         let record = schema::parse(&header.schema)?;
         let columns = record.columns();
         let answer = self.rows.columns(&columns);
-        let Some(wanted) = answer else {
-            self.state.columns = Some(columns);
-            return Err(Stop::Unwanted);
-        };
+        let wanted = answer.ok_or(Stop::Unwanted)?;
         let conversion = |(column, wanted): (&FileSchemaColumn, Option<_>)| {
             Conversion::between(column.data_type.as_ref().ok()?, &wanted?)
         };
         let wanted = columns.iter().zip(wanted).map(conversion).collect();
         self.state.layout = Some(Layout { header: header.clone(), record, wanted });
-        self.state.columns = Some(columns);
         Ok(())
     }
 
@@ -146,12 +144,12 @@ impl<R: TypedRows> Parts for Blocks<'_, R> {
                     None => reader.skip(&field.node).map(|()| Value::Null),
                 };
                 values.push(value.map_err(|fault| {
-                    let name = crate::row::show_name(&field.name);
+                    let name = crate::show::show_name(&field.name);
                     let (record, in_block) = (state.records, index + 1);
                     invalid(&format!("record {record} ({in_block} of the block), {name}: {fault}"))
                 })?);
             }
-            let kept = self.rows.row(state.records, &values).map_err(Stop::Taker)?;
+            let kept = self.rows.row(&mut values).map_err(Stop::Taker)?;
             state.values = reuse(values);
             if !kept {
                 let length = before.len() - reader.rest().len();
@@ -172,6 +170,63 @@ impl<R: TypedRows> Parts for Blocks<'_, R> {
         }
         state.buffer = buffer;
         Ok(())
+    }
+}
+
+/// A running check of one file.
+#[derive(Debug)]
+pub(crate) struct AvroFile {
+    reader: AvroReader,
+    judge: Judge,
+}
+
+impl AvroFile {
+    /// A check by this judge, whose columns are not bound.
+    pub(crate) fn new(judge: Judge) -> Self {
+        Self { reader: AvroReader::default(), judge }
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn feed<S: RowSink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), S::Error> {
+        if self.is_over() {
+            return Ok(());
+        }
+        let result = self.reader.feed(chunk, &mut Judged { judge: &mut self.judge, sink });
+        self.note(result)
+    }
+
+    fn note<E>(&mut self, result: Result<(), Stop<E>>) -> Result<(), E> {
+        match result {
+            Ok(()) | Err(Stop::Unwanted) => Ok(()),
+            Err(Stop::Taker(error)) => Err(error),
+            Err(Stop::Invalid(what)) => {
+                let message = format!("the file cannot be read as Avro: {what}");
+                self.judge.stop(FileProblem::new("File.AvroInvalid", message));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether reading on is of no use.
+    pub(crate) fn is_over(&self) -> bool {
+        self.reader.is_over() || self.judge.problem().is_some()
+    }
+
+    /// Ends the check.
+    pub(crate) fn stop(&mut self, problem: FileProblem) {
+        self.judge.stop(problem);
+    }
+
+    /// Takes the end of the file.
+    pub(crate) fn finish<S: RowSink>(mut self, _: &mut S) -> Result<FileReport, S::Error> {
+        if self.reader.is_empty() {
+            self.judge.stop(typed::empty());
+        } else if !self.is_over() {
+            let result = self.reader.finish();
+            self.note(result)?;
+        }
+        let whole = (!self.is_over() && self.judge.rows() == 0).then(typed::without_rows);
+        Ok(self.judge.into_report(self.reader.consumed(), whole))
     }
 }
 

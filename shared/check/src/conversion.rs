@@ -1,7 +1,10 @@
-//! How a value of a file's own type becomes one of the contract's type, without loss.
+//! How values of a file's own type become values of the contract's type, without loss.
 
-use landfall_contract::{DataType, FieldType};
+use std::collections::HashMap;
 
+use landfall_contract::{DataType, FieldType, StructField};
+
+use crate::header::normal_name;
 use crate::value::Value;
 
 /// A conversion of values, compiled from two types.
@@ -20,11 +23,13 @@ pub(crate) enum Conversion {
     Map(Box<(Conversion, Conversion)>),
 }
 
-/// Whether every value of the one type is read as a value of the other without loss: the same
+/// Whether values of the one type are read as values of the other. All of them: the same
 /// type; `int` as `long`; `float` as `double`; `int`, `long` and decimals as a decimal with
-/// room for all their digits on both sides of the point. Structs, lists and maps part by
-/// part; a struct's fields by name: those that the file lacks are null, those that only the
-/// file has are not read. Whether null is allowed plays no part.
+/// room for all their digits on both sides of the point. Or each that is one: `long` as `int`,
+/// `double` as `float`, a decimal as one of fewer digits, and text as `uuid`; those that are
+/// none break the rule `type`. Structs, lists and maps part by part; a struct's fields by
+/// name: those that the file lacks are null, those that only the file has are not read.
+/// Whether null is allowed plays no part.
 pub fn reads_as(file: &DataType, wanted: &DataType) -> bool {
     Conversion::between(file, wanted).is_some()
 }
@@ -35,14 +40,11 @@ impl Conversion {
         match (from, to) {
             (DataType::Primitive(from), DataType::Primitive(to)) => Self::primitive(*from, *to),
             (DataType::Struct(from), DataType::Struct(to)) => {
-                let place = |name: &str| from.iter().position(|field| field.name == name);
-                if !to.iter().any(|field| place(&field.name).is_some()) {
-                    return None;
-                }
+                let places = places(from, to);
                 let mut same = from.len() == to.len();
                 let mut fields = Vec::with_capacity(to.len());
-                for (index, wanted) in to.iter().enumerate() {
-                    let found = match place(&wanted.name) {
+                for (index, (wanted, place)) in to.iter().zip(places).enumerate() {
+                    let found = match place {
                         None => None,
                         Some(at) => {
                             let own = from.get(at)?;
@@ -81,6 +83,14 @@ impl Conversion {
             (from, to) if from == to => Some(Self::AsIs),
             (FieldType::Int, FieldType::Long) => Some(Self::IntToLong),
             (FieldType::Float, FieldType::Double) => Some(Self::FloatToDouble),
+            // The values that fit, fit as they are; the check refuses the others.
+            (FieldType::Long, FieldType::Int)
+            | (FieldType::Double, FieldType::Float)
+            | (FieldType::String, FieldType::Uuid) => Some(Self::AsIs),
+            (
+                FieldType::Decimal { precision: own, scale: own_scale },
+                FieldType::Decimal { precision, scale },
+            ) if own > precision && own_scale == scale => Some(Self::AsIs),
             (FieldType::Int | FieldType::Long, FieldType::Decimal { precision, scale }) => {
                 let digits = if from == FieldType::Int { 10 } else { 19 };
                 if room(precision, scale)? < digits {
@@ -142,11 +152,34 @@ impl Conversion {
     }
 }
 
+/// Where each wanted field is: under its own name, else under one that differs only by case
+/// or blanks.
+fn places(from: &[StructField], to: &[StructField]) -> Vec<Option<usize>> {
+    let mut free: HashMap<usize, &StructField> = from.iter().enumerate().collect();
+    let mut found = vec![None; to.len()];
+    for by_normal_name in [false, true] {
+        let key = |name: &str| if by_normal_name { normal_name(name) } else { name.to_owned() };
+        let mut by_name: HashMap<String, usize> = HashMap::new();
+        for (place, field) in from.iter().enumerate() {
+            if free.contains_key(&place) {
+                by_name.entry(key(&field.name)).or_insert(place);
+            }
+        }
+        for (wanted, found) in to.iter().zip(&mut found) {
+            if found.is_none()
+                && let Some(place) = by_name.remove(&key(&wanted.name))
+            {
+                *found = Some(place);
+                free.remove(&place);
+            }
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use landfall_contract::StructField;
 
     use super::*;
 
@@ -168,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_loses_nothing_is_converted() {
+    fn types_that_are_read_as_others() {
         let all = [
             of(FieldType::Boolean),
             of(FieldType::Int),
@@ -203,12 +236,17 @@ mod tests {
                 "int as decimal(10,0)",
                 "int as decimal(19,0)",
                 "int as decimal(12,2)",
+                "long as int",
                 "long as decimal(19,0)",
                 "float as double",
+                "double as float",
                 "decimal(10,0) as decimal(19,0)",
                 "decimal(10,0) as decimal(12,2)",
+                "decimal(19,0) as decimal(10,0)",
+                "decimal(12,2) as decimal(11,2)",
                 "decimal(11,2) as decimal(12,2)",
                 "decimal(11,2) as decimal(12,3)",
+                "string as uuid",
             ]
         );
     }
@@ -232,7 +270,7 @@ mod tests {
     fn fields_are_found_by_name_and_unknown_ones_are_dropped() {
         let from = record(&[
             ("a", of(FieldType::Int)),
-            ("b", of(FieldType::String)),
+            ("B ", of(FieldType::String)),
             ("extra", of(FieldType::Date)),
         ]);
         let to = record(&[
@@ -253,7 +291,6 @@ mod tests {
                 Value::Null
             ])
         );
-        assert!(!reads_as(&from, &record(&[("z", of(FieldType::Int))])));
         assert!(!reads_as(&from, &record(&[("a", of(FieldType::String))])));
         assert_eq!(Conversion::between(&from, &from), Some(Conversion::AsIs));
     }

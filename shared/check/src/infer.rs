@@ -2,12 +2,14 @@
 
 use landfall_contract::FieldType;
 
+use crate::document::Json;
 use crate::value;
 
 /// The types that every value seen so far has. Starts with all of them.
 ///
-/// The narrowest wins, in the order long, double, date, timestamp, timestamptz; a column
-/// without such a type, or without values, is a string. Nothing is inferred that would lose
+/// The narrowest wins, in the order boolean, long, double, date, timestamp, timestamptz; a
+/// column without such a type, or without values, is a string. In delimited text only `true`
+/// and `false` would be booleans, and may as well be words, so there is no boolean there. Nothing is inferred that would lose
 /// what the file says: a number with leading zeros is a code, and a number of more than 15
 /// significant digits has no exact double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +24,11 @@ const DOUBLE: u8 = 2;
 const DATE: u8 = 4;
 const TIMESTAMP: u8 = 8;
 const TIMESTAMP_TZ: u8 = 16;
+const BOOLEAN: u8 = 32;
 
 impl Default for Inference {
     fn default() -> Self {
-        Self { candidates: LONG | DOUBLE | DATE | TIMESTAMP | TIMESTAMP_TZ, seen: false }
+        Self { candidates: u8::MAX, seen: false }
     }
 }
 
@@ -34,8 +37,26 @@ impl Inference {
     #[inline]
     pub(crate) fn observe(&mut self, bytes: &[u8]) {
         self.seen = true;
+        self.candidates &= !BOOLEAN;
         if self.candidates != 0 {
             self.narrow(bytes);
+        }
+    }
+
+    /// Takes one JSON value. What JSON itself tells apart is not mixed up again: a number in
+    /// a string is text, and a date is one only in a string.
+    pub(crate) fn observe_json(&mut self, json: &Json<'_>) {
+        let kinds = match json {
+            Json::Null => return,
+            Json::Bool(_) => BOOLEAN,
+            Json::Number(_) => LONG | DOUBLE,
+            Json::String(_) => DATE | TIMESTAMP | TIMESTAMP_TZ,
+            Json::Array(_) | Json::Object(_) | Json::Text(_) => 0,
+        };
+        self.seen = true;
+        self.candidates &= kinds;
+        if self.candidates & !BOOLEAN != 0 {
+            self.narrow(json.scalar().unwrap_or_default());
         }
     }
 
@@ -62,6 +83,7 @@ impl Inference {
     pub fn field_type(self) -> FieldType {
         match self.candidates {
             _ if !self.seen => FieldType::String,
+            set if set & BOOLEAN != 0 => FieldType::Boolean,
             set if set & LONG != 0 => FieldType::Long,
             set if set & DOUBLE != 0 => FieldType::Double,
             set if set & DATE != 0 => FieldType::Date,
@@ -126,6 +148,26 @@ mod tests {
         assert_eq!(infer(&["0.1234567890123456"]), FieldType::String);
         assert_eq!(infer(&["12345678901234567", "0.5"]), FieldType::String);
         assert_eq!(infer(&["0.000000123456789012345"]), FieldType::Double);
+    }
+
+    #[test]
+    fn json_tells_texts_from_numbers() {
+        let infer = |values: &[Json<'_>]| {
+            let mut inference = Inference::default();
+            values.iter().for_each(|value| inference.observe_json(value));
+            inference.field_type()
+        };
+        let number = |text: &'static str| Json::Number(text.as_bytes());
+        let string = |text: &'static str| Json::String(text.as_bytes().into());
+        assert_eq!(infer(&[Json::Null]), FieldType::String);
+        assert_eq!(infer(&[Json::Bool(true), Json::Null, Json::Bool(false)]), FieldType::Boolean);
+        assert_eq!(infer(&[number("1"), number("2")]), FieldType::Long);
+        assert_eq!(infer(&[number("1"), number("2.5")]), FieldType::Double);
+        assert_eq!(infer(&[string("1")]), FieldType::String);
+        assert_eq!(infer(&[string("true")]), FieldType::String);
+        assert_eq!(infer(&[string("2024-01-01")]), FieldType::Date);
+        assert_eq!(infer(&[number("1"), Json::Bool(true)]), FieldType::String);
+        assert_eq!(infer(&[Json::Text(b"[1]")]), FieldType::String);
     }
 
     #[test]

@@ -4,6 +4,10 @@ use std::cell::{Cell, OnceCell};
 
 use landfall_contract::DataType;
 
+use crate::conversion::reads_as;
+use crate::judge::{Judge, RowFate};
+use crate::report::FileProblem;
+use crate::sink::RowSink;
 use crate::value::{Value, decimal_limit};
 
 /// A column as the file's own schema states it.
@@ -27,12 +31,67 @@ pub(crate) trait TypedRows {
     /// With no answer the file is not read on.
     fn columns(&mut self, columns: &[FileSchemaColumn]) -> Option<Vec<Option<DataType>>>;
 
-    /// A row, by its number from 1: a value per column of the file, null where it is not
-    /// wanted. Answers whether the row is kept, as against set aside.
-    fn row(&mut self, record: u64, values: &[Value<'_>]) -> Result<bool, Self::Error>;
+    /// A row: a value per column of the file, null where it is not wanted. Answers whether
+    /// the row is kept, as against set aside.
+    fn row(&mut self, values: &mut [Value<'_>]) -> Result<bool, Self::Error>;
 
     /// The next piece of a file of the same format and schema that holds the rows set aside.
     fn rejected(&mut self, piece: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// Hands the rows to the judge, and the pieces to the sink.
+#[derive(Debug)]
+pub(crate) struct Judged<'a, S> {
+    pub(crate) judge: &'a mut Judge,
+    pub(crate) sink: &'a mut S,
+}
+
+impl<S: RowSink> TypedRows for Judged<'_, S> {
+    type Error = S::Error;
+
+    fn columns(&mut self, columns: &[FileSchemaColumn]) -> Option<Vec<Option<DataType>>> {
+        bind(self.judge, columns)
+    }
+
+    fn row(&mut self, values: &mut [Value<'_>]) -> Result<bool, S::Error> {
+        Ok(self.judge.row_values(None, values, self.sink)? == RowFate::Loaded)
+    }
+
+    fn rejected(&mut self, piece: &[u8]) -> Result<(), S::Error> {
+        self.sink.bad(piece)
+    }
+}
+
+/// Binds the file's columns, and says per column the type its values are wanted as, if they
+/// are. With no answer the check is over: the judge has a problem, or a column cannot be read
+/// as the type it has to be, which is drift.
+pub(crate) fn bind(
+    judge: &mut Judge,
+    columns: &[FileSchemaColumn],
+) -> Option<Vec<Option<DataType>>> {
+    if let Err(problem) = judge.bind_schema(columns.to_vec()) {
+        judge.stop(problem);
+        return None;
+    }
+    let wanted = |(place, column): (usize, &FileSchemaColumn)| match judge.wanted_type(place) {
+        None => Some(None),
+        Some(wanted) => {
+            let own = column.data_type.as_ref().ok()?;
+            reads_as(own, wanted).then(|| Some(wanted.clone()))
+        }
+    };
+    columns.iter().enumerate().map(wanted).collect()
+}
+
+pub(crate) fn empty() -> FileProblem {
+    FileProblem::new("File.Empty", "the file has no bytes; upload it again with its rows")
+}
+
+pub(crate) fn without_rows() -> FileProblem {
+    FileProblem::new(
+        "File.HeaderOnly",
+        "the file has a schema and no rows; upload it again with its rows",
+    )
 }
 
 /// Why a reader stops before the end.

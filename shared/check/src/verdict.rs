@@ -4,7 +4,7 @@ use landfall_contract::{BadRowLimit, OnBadRows, Policy};
 use landfall_messages::Verdict;
 
 use crate::drift::Drift;
-use crate::file::FileReport;
+use crate::report::FileReport;
 
 /// What happens to a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +80,10 @@ fn refused_rows(report: &FileReport, policy: &Policy) -> Option<String> {
     Some(match report.first_bad_rows.first() {
         None => why,
         Some(first) => {
+            let row = first.place();
             let place = match &first.column {
-                Some(column) => format!("line {}, column {column}", first.line),
-                None => format!("line {}", first.line),
+                Some(column) => format!("{row}, column {column}"),
+                None => row,
             };
             format!("{why}; the first: {place}, rule {}: {}", first.rule, first.message)
         }
@@ -119,8 +120,8 @@ mod tests {
 
     use super::*;
     use crate::drift::{FileColumn, compare};
-    use crate::file::FileProblem;
     use crate::fixture::{column, contract};
+    use crate::report::FileProblem;
 
     fn report(rows: u64, bad: u64, loadable: u64) -> FileReport {
         FileReport {
@@ -128,21 +129,20 @@ mod tests {
             rows,
             bad_rows: bad,
             loadable_rows: loadable,
-            totals: Vec::new(),
             first_bad_rows: if bad == 0 {
                 Vec::new()
             } else {
                 vec![BadRow {
-                    line: 7,
+                    line: Some(7),
                     record: 6,
                     column: Some("price".into()),
                     rule: "type".into(),
                     message: "\"x\" is not a double".into(),
+                    value: Some("x".into()),
                 }]
             },
-            problem: None,
             header: Some(vec!["id".into()]),
-            undeclared: Vec::new(),
+            ..FileReport::default()
         }
     }
 

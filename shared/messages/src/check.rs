@@ -66,17 +66,35 @@ pub struct EngineChoice {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BadRow {
-    /// Physical line in the file where the record starts, from 1.
-    pub line: u64,
+    /// Physical line in the file where the record starts, from 1; absent for files that have
+    /// no lines.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<u64>,
     /// Record number, from 1; the header is not a record.
     pub record: u64,
-    /// Column name; absent when the rule concerns the whole record.
+    /// Column name, for a nested value its path, as in `items[3].price`; absent when the rule
+    /// concerns the whole record.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub column: Option<String>,
     /// Stable name of the broken rule, for instance `type`, `required`, `pattern`.
     pub rule: String,
     /// What is wrong, with the value unless the contract calls the column sensitive.
     pub message: String,
+    /// The value's text, control characters escaped, at most 80 characters and `...`. Absent
+    /// for a null, a rule on the whole record, a nested value, and a column that the contract
+    /// calls sensitive.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub value: Option<String>,
+}
+
+impl BadRow {
+    /// Where the record is, in words: `line 7`, or `record 6` of a file without lines.
+    pub fn place(&self) -> String {
+        match self.line {
+            Some(line) => format!("line {line}"),
+            None => format!("record {}", self.record),
+        }
+    }
 }
 
 /// One difference between file, contract and table.

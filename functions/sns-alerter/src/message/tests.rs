@@ -467,11 +467,12 @@ fn nasty(seed: usize) -> AlertRequest {
                 message: format!("{index}{}", text(4)),
             };
             let row = BadRow {
-                line: 1,
+                line: Some(1),
                 record: 1,
                 column: Some(cut(&text(4), 255)),
                 rule: cut(&text(5), 100),
                 message: text(index),
+                value: None,
             };
             check.objects.push(landfall_messages::ObjectCheck {
                 index,

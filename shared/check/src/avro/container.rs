@@ -86,6 +86,11 @@ impl Scanner {
         self.consumed
     }
 
+    /// Whether there was no byte.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.consumed == 0 && self.pending.is_empty()
+    }
+
     /// Takes the next bytes.
     pub(crate) fn feed<P: Parts>(
         &mut self,
@@ -245,7 +250,7 @@ fn header(bytes: &[u8]) -> Result<Part<'_>, String> {
         Some(other) => {
             return Err(format!(
                 "its codec is {}, and null, deflate, snappy, zstandard and bzip2 can be read",
-                crate::row::show_name(&String::from_utf8_lossy(other))
+                crate::show::show_name(&String::from_utf8_lossy(other))
             ));
         }
     };

@@ -214,7 +214,7 @@ fn full_name(name: &str, namespace: &str) -> String {
 }
 
 fn shown(name: &str) -> String {
-    crate::row::show_name(name)
+    crate::show::show_name(name)
 }
 
 fn primitive(name: &str) -> Option<Kind> {

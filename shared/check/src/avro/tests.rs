@@ -7,6 +7,7 @@ use apache_avro::{
 use landfall_contract::DataType;
 use proptest::prelude::*;
 
+use super::container::Codec;
 use super::*;
 use crate::generate::Random;
 
@@ -26,7 +27,8 @@ impl TypedRows for Collector {
         Some(columns.iter().map(|column| column.data_type.clone().ok()).collect())
     }
 
-    fn row(&mut self, record: u64, values: &[Value<'_>]) -> Result<bool, Self::Error> {
+    fn row(&mut self, values: &mut [Value<'_>]) -> Result<bool, Self::Error> {
+        let record = self.rows.len() as u64 + 1;
         self.rows.push(format!("{record} {values:?}"));
         Ok(!self.reject.contains(&record))
     }
@@ -250,7 +252,7 @@ fn columns_that_are_not_wanted_are_skipped_and_others_converted() {
             };
             Some(columns.iter().map(wanted).collect())
         }
-        fn row(&mut self, _: u64, values: &[Value<'_>]) -> Result<bool, String> {
+        fn row(&mut self, values: &mut [Value<'_>]) -> Result<bool, String> {
             // The taker's errors come through.
             Err(format!("{values:?}"))
         }
@@ -272,7 +274,7 @@ fn a_file_that_is_not_wanted_is_not_read_on() {
         fn columns(&mut self, _: &[FileSchemaColumn]) -> Option<Vec<Option<DataType>>> {
             None
         }
-        fn row(&mut self, _: u64, _: &[Value<'_>]) -> Result<bool, ()> {
+        fn row(&mut self, _: &mut [Value<'_>]) -> Result<bool, ()> {
             panic!("no row is wanted")
         }
         fn rejected(&mut self, _: &[u8]) -> Result<(), ()> {
@@ -285,7 +287,6 @@ fn a_file_that_is_not_wanted_is_not_read_on() {
     assert!(reader.is_over());
     assert!(reader.feed(&file, &mut Nothing).is_ok());
     assert!(reader.finish::<()>().is_ok());
-    assert_eq!(reader.columns().unwrap().len(), 7);
 }
 
 fn problem(file: &[u8]) -> String {
