@@ -16,7 +16,7 @@ mod types;
 
 use std::collections::HashMap;
 
-use landfall_contract::{Contract, DataType, FieldType, StructField};
+use landfall_contract::{Contract, DataType, FieldType};
 use landfall_messages::{SchemaChange, Verdict};
 
 use self::comparison::Comparison;
@@ -25,6 +25,7 @@ pub use self::types::is_widening;
 use crate::header::normal_name;
 use crate::report::{FileReport, UndeclaredColumn};
 use crate::table::TableSchema;
+use crate::typed::FileSchemaColumn;
 
 /// One column of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -116,11 +117,11 @@ pub fn file_columns(report: &FileReport) -> Option<Vec<FileColumn>> {
     let header = report.header.as_ref()?;
     let undeclared: HashMap<&str, &UndeclaredColumn> =
         report.undeclared.iter().map(|column| (column.name.as_str(), column)).collect();
-    let stated: HashMap<&str, &StructField> =
+    let stated: HashMap<&str, &FileSchemaColumn> =
         report.schema.iter().flatten().map(|field| (field.name.as_str(), field)).collect();
     let column = |name: &String| FileColumn {
         stated: stated.get(name.as_str()).map(|field| StatedType {
-            data_type: Ok(field.data_type.clone()),
+            data_type: field.data_type.clone(),
             required: field.required,
         }),
         ..match undeclared.get(name.as_str()) {
@@ -133,9 +134,8 @@ pub fn file_columns(report: &FileReport) -> Option<Vec<FileColumn>> {
     for field in &report.undeclared_fields {
         // The path starts with the column's own name, which the file may spell otherwise.
         let path = field.name.to_lowercase();
-        let starts_with = |name: &str| {
-            path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']))
-        };
+        let starts_with =
+            |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
         let places = names.iter().zip(&mut columns).filter(|(name, _)| starts_with(name));
         if let Some((_, column)) = places.max_by_key(|(name, _)| name.len()) {
             column.inside.push(FileColumn::by_its_values(field));

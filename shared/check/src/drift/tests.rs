@@ -8,9 +8,10 @@ use landfall_contract::{
 
 use super::*;
 use crate::document::Json;
-use crate::infer::Inference;
 use crate::fixture::{column, contract};
+use crate::infer::Inference;
 use crate::table::{TableColumn, TableType};
+use crate::typed::FileSchemaColumn;
 
 const POLICIES: [OnDrift; 3] = [OnDrift::Evolve, OnDrift::Review, OnDrift::Reject];
 
@@ -592,7 +593,7 @@ fn a_report_says_what_the_columns_are() {
             FileColumn { inferred: Some(FieldType::String), nested: true, ..untyped("y") },
         ]
     );
-    let addable = |report| {
+    let addable = |report: &FileReport| {
         let columns = file_columns(report).unwrap();
         columns.iter().map(FileColumn::addable_type).collect::<Vec<_>>()
     };
@@ -600,9 +601,9 @@ fn a_report_says_what_the_columns_are() {
 
     let uuid = DataType::Primitive(FieldType::Uuid);
     let list = DataType::List { element: Box::new(uuid.clone()), required: true };
-    let field = |name: &str, data_type: &DataType, required| StructField {
+    let field = |name: &str, data_type: &DataType, required| FileSchemaColumn {
         name: name.into(),
-        data_type: data_type.clone(),
+        data_type: Ok(data_type.clone()),
         required,
     };
     report.header = Some(["x", "y"].map(str::to_owned).into());
