@@ -46,6 +46,10 @@ pub(crate) struct CheckCommand {
     #[arg(short, long, value_name = "CONTRACT")]
     pub(crate) contract: String,
 
+    /// Put VALUE where the contract says NAME, for contracts that are filled in on deployment
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) substitutions: Vec<String>,
+
     /// What to print
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -90,6 +94,10 @@ pub(crate) struct LintCommand {
     /// Contracts: Open Data Contract Standard documents, YAML or JSON
     #[arg(required = true, value_name = "CONTRACT")]
     pub(crate) contracts: Vec<PathBuf>,
+
+    /// Put VALUE where the contracts say NAME, for contracts that are filled in on deployment
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) substitutions: Vec<String>,
 
     /// What to print
     #[arg(short, long, value_enum, default_value_t = LintFormat::Text)]

@@ -24,10 +24,7 @@ pub(crate) enum Location {
     /// A path.
     Path(PathBuf),
     /// `s3://bucket/key`.
-    Object {
-        bucket: String,
-        key: String,
-    },
+    Object { bucket: String, key: String },
 }
 
 impl Location {
@@ -190,7 +187,7 @@ impl<'a> Input<'a> {
             Body::StandardInput(_) => Err(Failure::Usage(
                 "a Parquet file is read from its end, which standard input has not: save it to a \
                  file"
-                .into(),
+                    .into(),
             )),
             Body::Object(open) => open
                 .s3

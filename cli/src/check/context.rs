@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_check::{Decompressor, FileReport};
-use landfall_contract::{Contract, Format, Source};
+use landfall_contract::{Column, ColumnType, Contract, Format, Source};
 
 use super::MAX_SHOWN;
 use crate::input::{Input, Location, S3};
@@ -36,19 +36,24 @@ pub(crate) fn excerpts(
     let has_lines = matches!(source.format, Format::Csv(_) | Format::Json(_));
     let readable_again = !matches!(location, Location::StandardInput);
     let lines: BTreeSet<u64> =
-        report.first_bad_rows.iter().take(MAX_SHOWN).map(|bad| bad.line).collect();
-    if !has_lines || !readable_again || lines.is_empty() || contract.has_sensitive_columns() {
+        report.first_bad_rows.iter().take(MAX_SHOWN).filter_map(|bad| bad.line).collect();
+    if !has_lines || !readable_again || lines.is_empty() || has_sensitive(&contract.columns) {
         return Vec::new();
     }
     // What cannot be read again is shown without its neighbours: the report is complete.
     let Ok(mut input) = Input::open(location, s3) else { return Vec::new() };
     let mut wanted = Wanted::new(&lines);
     let mut decompressor = Decompressor::new(source.compression, Default::default());
-    while let Ok(Some(chunk)) = input.next_chunk() {
-        let result = decompressor.feed(chunk, &mut |plain: &[u8]| wanted.take(plain));
-        if result.is_err() || wanted.is_complete() {
+    while let Ok(Some(mut chunk)) = input.next_chunk() {
+        while let Ok(Some(plain)) = decompressor.next(&mut chunk) {
+            wanted.take(plain);
+        }
+        if wanted.is_complete() {
             break;
         }
+    }
+    while let Ok(Some(plain)) = decompressor.finish() {
+        wanted.take(plain);
     }
     wanted.finish();
     lines
@@ -56,6 +61,21 @@ pub(crate) fn excerpts(
         .map(|line| Excerpt { line, lines: wanted.around(line) })
         .filter(|excerpt| !excerpt.lines.is_empty())
         .collect()
+}
+
+/// Whether the contract calls any column sensitive, at any depth.
+fn has_sensitive(columns: &[Column]) -> bool {
+    columns.iter().any(|column| {
+        column.sensitive
+            || match &column.column_type {
+                ColumnType::Primitive(_) => false,
+                ColumnType::Struct(fields) => has_sensitive(fields),
+                ColumnType::List(element) => has_sensitive(std::slice::from_ref(element)),
+                ColumnType::Map(entry) => {
+                    entry.key.sensitive || has_sensitive(std::slice::from_ref(&entry.value))
+                }
+            }
+    })
 }
 
 /// Collects wanted lines from a stream.
@@ -127,7 +147,11 @@ fn show(bytes: &[u8]) -> String {
     let mut shown: String = text
         .chars()
         .take(MAX_CHARACTERS)
-        .map(|character| if character.is_control() && character != '\t' { '\u{FFFD}' } else { character })
+        .map(
+            |character| {
+                if character.is_control() && character != '\t' { '\u{FFFD}' } else { character }
+            },
+        )
         .collect();
     if text.chars().count() > MAX_CHARACTERS {
         shown.push_str("...");
@@ -156,10 +180,7 @@ mod tests {
                 collect("a\nb\r\nc\nd\n", &[2], chunk),
                 [(1, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())]
             );
-            assert_eq!(
-                collect("a\nb\nc", &[3], chunk),
-                [(2, "b".to_owned()), (3, "c".to_owned())]
-            );
+            assert_eq!(collect("a\nb\nc", &[3], chunk), [(2, "b".to_owned()), (3, "c".to_owned())]);
             assert_eq!(collect("a\nb", &[1], chunk).len(), 2);
         }
     }

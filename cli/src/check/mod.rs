@@ -26,7 +26,7 @@ pub(crate) const MAX_SHOWN: usize = 20;
 /// Checks every file, prints the report, and says what it came to.
 pub(crate) fn run(command: &CheckCommand) -> Result<Outcome, Failure> {
     let s3 = S3::default();
-    let contract = read_contract(&command.contract, &s3)?;
+    let contract = read_contract(&command.contract, &command.substitutions, &s3)?;
     if command.files.iter().filter(|file| *file == "-").count() > 1 {
         return Err(Failure::Usage("standard input can be read once: name - once".into()));
     }
@@ -62,18 +62,15 @@ fn check_file(
     let source = source_of(contract, &location)?;
     let mut input = Input::open(&location, s3)?;
     let plan = CheckPlan {
-        contract,
-        format: &source.format,
         compression: source.compression,
         size: input.bytes(),
-        table: None,
         options: Options {
             max_details_per_rule: command.examples,
             max_key_bytes: command.key_memory.saturating_mul(1 << 20),
             ..Options::default()
         },
-        output: &[],
         keys: std::mem::take(keys),
+        ..CheckPlan::new(contract, &source.format)
     };
     let check = FileCheck::new(plan).map_err(|error| Failure::Contract {
         path: command.contract.clone(),
@@ -87,12 +84,14 @@ fn check_file(
         None => Default::default(),
     };
     let decision = decide(&report, &drift, &contract.policy);
-    *keys = if decision.may_load() {
-        report.take_keys().commit()
+    // The next file of the batch is held against the keys of the files before it.
+    *keys = std::mem::take(&mut report.seen_keys);
+    if decision.may_load() {
+        keys.commit();
     } else {
-        report.take_keys().discard()
-    };
-    if let KeysChecked::Beyond { rows } = report.keys_checked {
+        keys.discard();
+    }
+    if let KeysChecked::Beyond { rows } = report.keys {
         return Err(Failure::Usage(format!(
             "the keys of its first {rows} rows fill the {} MiB of --key-memory, so uniqueness \
              cannot be checked; allow more",
@@ -146,9 +145,9 @@ fn source_of<'a>(contract: &'a Contract, location: &Location) -> Result<&'a Sour
         return Ok(source);
     }
     let name = location.name().to_lowercase();
-    let name = [".gz", ".zst", ".bz2"].iter().fold(name.as_str(), |name, ending| {
-        name.strip_suffix(ending).unwrap_or(name)
-    });
+    let name = [".gz", ".zst", ".bz2"]
+        .iter()
+        .fold(name.as_str(), |name, ending| name.strip_suffix(ending).unwrap_or(name));
     let fits = |source: &&Source| {
         let endings: &[&str] = match source.format {
             Format::Csv(_) => &[".csv", ".tsv", ".txt"],

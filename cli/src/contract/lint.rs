@@ -29,7 +29,7 @@ pub(crate) fn run(command: &LintCommand) -> Result<Outcome, Failure> {
     let mut unreadable = Vec::new();
     for path in &command.contracts {
         let name = path.display().to_string();
-        match read_text(&name, &s3) {
+        match read_text(&name, &command.substitutions, &s3) {
             Err(failure) => unreadable.push(failure.to_string()),
             Ok(text) => match lint(&text) {
                 Ok(contract) => valid.push((name, text, contract)),

@@ -10,7 +10,9 @@ pub(super) fn print(report: &CheckReport, out: &mut dyn Write) -> io::Result<()>
     for file in &report.files {
         match &file.result {
             Ok(finding) => print_finding(file, finding, out)?,
-            Err(reason) => annotate(out, "error", &file.path, None, "could not be checked", reason)?,
+            Err(reason) => {
+                annotate(out, "error", &file.path, None, "could not be checked", reason)?
+            }
         }
     }
     Ok(())
@@ -27,7 +29,7 @@ fn print_finding(file: &CheckedFile, finding: &Finding, out: &mut dyn Write) -> 
             Some(column) => format!("{column}: {}", bad.rule),
             None => bad.rule.clone(),
         };
-        annotate(out, level, &file.path, Some(bad.line), &title, &bad.message)?;
+        annotate(out, level, &file.path, bad.line, &title, &bad.message)?;
     }
     for metric in finding.report.metrics.iter().filter(|metric| !metric.holds) {
         annotate(out, level, &file.path, None, "quality", &metric.message)?;

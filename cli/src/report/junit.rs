@@ -59,10 +59,7 @@ fn cases(file: &CheckedFile, finding: &Finding) -> Vec<Case> {
     let failed = |short: String, long: String| rejected.then_some(("failure", short, long));
     let mut cases = vec![Case {
         name: "verdict".into(),
-        failure: failed(
-            finding.reason.unwrap_or("rejected").to_owned(),
-            finding.message.clone(),
-        ),
+        failure: failed(finding.reason.unwrap_or("rejected").to_owned(), finding.message.clone()),
     }];
     for total in &finding.report.totals {
         let examples: Vec<String> = finding
@@ -70,7 +67,10 @@ fn cases(file: &CheckedFile, finding: &Finding) -> Vec<Case> {
             .first_bad_rows
             .iter()
             .filter(|bad| bad.column == total.column && bad.rule == total.rule.name())
-            .map(|bad| format!("line {}, record {}: {}", bad.line, bad.record, bad.message))
+            .map(|bad| match bad.line {
+                Some(line) => format!("line {line}, record {}: {}", bad.record, bad.message),
+                None => format!("record {}: {}", bad.record, bad.message),
+            })
             .collect();
         cases.push(Case {
             name: rule_place(total),
@@ -79,10 +79,7 @@ fn cases(file: &CheckedFile, finding: &Finding) -> Vec<Case> {
     }
     for metric in &finding.report.metrics {
         let failure = (!metric.holds).then(|| failed(metric.message.clone(), String::new()));
-        cases.push(Case {
-            name: format!("metric {}", metric.pointer),
-            failure: failure.flatten(),
-        });
+        cases.push(Case { name: format!("metric {}", metric.pointer), failure: failure.flatten() });
     }
     cases
 }

@@ -92,14 +92,9 @@ fn print_finding(
     for bad in shown {
         let column = bad.column.as_ref().map_or(String::new(), |name| format!(", column {name}"));
         writeln!(out)?;
-        writeln!(
-            out,
-            "  line {}, record {}{column}: {}",
-            thousands(bad.line),
-            thousands(bad.record),
-            bad.message
-        )?;
-        if let Some(excerpt) = finding.excerpts.iter().find(|excerpt| excerpt.line == bad.line) {
+        let line = bad.line.map_or(String::new(), |line| format!("line {}, ", thousands(line)));
+        writeln!(out, "  {line}record {}{column}: {}", thousands(bad.record), bad.message)?;
+        if let Some(excerpt) = finding.excerpts.iter().find(|it| Some(it.line) == bad.line) {
             print_excerpt(excerpt, colours, out)?;
         }
     }

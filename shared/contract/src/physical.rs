@@ -269,11 +269,8 @@ fn outside(text: &str) -> Option<Vec<(usize, char)>> {
     let mut open = None;
     for (at, c) in text.char_indices() {
         match (open, c) {
-            (Some(quote), c) => {
-                if c == quote {
-                    open = None;
-                }
-            }
+            (Some(quote), c) if c == quote => open = None,
+            (Some(_), _) => {}
             (None, '`' | '\'' | '"') => {
                 open = Some(c);
                 if depth == 0 {
