@@ -181,7 +181,7 @@ fn check(what: &str, file: &[u8], nested: bool, rounds: usize) {
 fn contract(nested: bool) -> Contract {
     let mut text = String::from(
         "apiVersion: v3.1.0\nkind: DataContract\nid: orders\nversion: 1.0.0\nstatus: active\n\
-         servers:\n- {server: landing, type: s3, location: 's3://landing/orders/', format: csv}\n\
+         servers:\n- {server: landing, type: s3, location: 's3://landing/orders/', format: json}\n\
          - {server: lake, type: glue, account: '111122223333', database: landfall}\n\
          customProperties:\n- {property: onBadRows, value: quarantine}\n\
          schema:\n- name: orders\n  physicalType: table\n  properties:\n",

@@ -44,14 +44,19 @@ fn words(block: &[u8; 64]) -> Words {
 #[inline(always)]
 fn equal(words: &Words, needle: u8) -> u64 {
     let needle = u64::from(needle) * LOW;
-    let mut mask = 0;
-    for (index, word) in words.iter().enumerate() {
-        // The high bit of a byte of `other` is set exactly when the byte differs from the
-        // needle: no carry leaves a byte, so no false hit beside a true one.
+    // The high bit of a byte is set exactly when the byte differs from the needle: no carry
+    // leaves a byte, so there is no false hit beside a true one.
+    let others = words.map(|word| {
         let difference = word ^ needle;
-        let other = ((difference & !HIGH) + !HIGH) | difference;
-        let hits = (!other & HIGH) >> 7;
+        ((difference & !HIGH) + !HIGH) | difference
+    });
+    if others.iter().fold(HIGH, |all, other| all & other) == HIGH {
+        return 0;
+    }
+    let mut mask = 0;
+    for (index, other) in others.iter().enumerate() {
         // Gathers the low bit of each byte into the top byte.
+        let hits = (!other & HIGH) >> 7;
         mask |= (hits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * index);
     }
     mask

@@ -15,7 +15,7 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// Values inside of the record's own values, where they are parsed, and keys of nested
 /// objects. It bounds memory: a value takes as little as two bytes in the file, and many
 /// more where it is held.
-pub(crate) const MAX_NESTED: usize = 1 << 19;
+pub(crate) const MAX_NESTED: usize = 1 << 18;
 
 /// What is wrong with a document, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// says; after an error the cursor is of no use.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
-    text: &'a str,
+    bytes: &'a [u8],
     at: usize,
     /// Nested values and keys so far.
     nested: usize,
@@ -112,26 +112,21 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the start of a document. Strings with escapes are resolved into the scratch as long
+    /// At the start of a document, whose bytes are known to be UTF-8. Strings with escapes are resolved into the scratch as long
     /// as there is room, which there is when it is as long as the text.
-    pub(crate) fn new(text: &'a str, scratch: &'a mut [u8]) -> Self {
-        Self { text, at: 0, nested: 0, scratch }
-    }
-
-    #[inline(always)]
-    fn bytes(&self) -> &'a [u8] {
-        self.text.as_bytes()
+    pub(crate) fn new(bytes: &'a [u8], scratch: &'a mut [u8]) -> Self {
+        Self { bytes, at: 0, nested: 0, scratch }
     }
 
     #[inline(always)]
     fn peek(&self) -> Option<u8> {
-        self.bytes().get(self.at).copied()
+        self.bytes.get(self.at).copied()
     }
 
     /// The bytes from here on.
     #[inline(always)]
     pub(crate) fn rest(&self) -> &'a [u8] {
-        self.bytes().get(self.at..).unwrap_or_default()
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     /// Passes so many bytes, which the caller knows.
@@ -148,12 +143,13 @@ impl<'a> Cursor<'a> {
     /// The fault at the place where the cursor stands, or that the document ends there.
     #[cold]
     fn expected<T>(&self, what: What) -> Result<T, Malformed> {
-        let what = if self.at >= self.text.len() { What::Ends } else { what };
+        let what = if self.at >= self.bytes.len() { What::Ends } else { what };
         Err(Malformed { at: self.at, what })
     }
 
+    /// Passes blanks.
     #[inline(always)]
-    fn blanks(&mut self) {
+    pub(crate) fn blanks(&mut self) {
         // Nearly always there is none, or one space.
         if self.peek() == Some(b' ') {
             self.at += 1;
@@ -184,7 +180,7 @@ impl<'a> Cursor<'a> {
     #[cold]
     fn not_an_object(&mut self) -> Result<(), Malformed> {
         let at = self.at;
-        let mut others = Cursor { at, ..Cursor::new(self.text, &mut []) };
+        let mut others = Cursor { at, ..Cursor::new(self.bytes, &mut []) };
         others.skip(0)?;
         others.end()?;
         Err(Malformed { at, what: What::NotAnObject })
@@ -229,8 +225,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether the document, one object, is well formed from its start to its end.
-    pub(crate) fn check(text: &'a str) -> Result<(), Malformed> {
-        let mut cursor = Cursor::new(text, &mut []);
+    pub(crate) fn check(bytes: &'a [u8]) -> Result<(), Malformed> {
+        let mut cursor = Cursor::new(bytes, &mut []);
         cursor.blanks();
         if cursor.peek() != Some(b'{') {
             return cursor.not_an_object();
@@ -240,15 +236,15 @@ impl<'a> Cursor<'a> {
     }
 
     /// The whole document.
-    pub(crate) fn text(&self) -> &'a str {
-        self.text
+    pub(crate) fn document(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Passes the blanks behind the document, which must end there.
     #[inline]
     pub(crate) fn end(&mut self) -> Result<(), Malformed> {
         self.blanks();
-        if self.at < self.text.len() { self.expected(What::After) } else { Ok(()) }
+        if self.at < self.bytes.len() { self.expected(What::After) } else { Ok(()) }
     }
 
     /// Reads a value of the record's object into its place. An object or array is put there as
@@ -282,6 +278,10 @@ impl<'a> Cursor<'a> {
             Some(b'{' | b'[') => {
                 *out = if as_text() { Json::Text(self.skip(1)?) } else { self.tree(1)? };
             }
+            Some(b'n') if self.rest().starts_with(b"null") => {
+                *out = Json::Null;
+                self.at += 4;
+            }
             _ => *out = self.literal()?,
         }
         Ok(())
@@ -290,15 +290,14 @@ impl<'a> Cursor<'a> {
     /// `true`, `false` or `null`.
     #[inline]
     fn literal(&mut self) -> Result<Json<'a>, Malformed> {
-        for (word, json) in
-            [(&b"null"[..], Json::Null), (b"true", Json::Bool(true)), (b"false", Json::Bool(false))]
-        {
-            if self.rest().starts_with(word) {
-                self.at += word.len();
-                return Ok(json);
-            }
-        }
-        self.expected(What::Value)
+        let (json, length) = match self.rest() {
+            [b'n', b'u', b'l', b'l', ..] => (Json::Null, 4),
+            [b't', b'r', b'u', b'e', ..] => (Json::Bool(true), 4),
+            [b'f', b'a', b'l', b's', b'e', ..] => (Json::Bool(false), 5),
+            _ => return self.expected(What::Value),
+        };
+        self.at += length;
+        Ok(json)
     }
 
     /// Passes a number. What follows it is the caller's to judge.
@@ -334,16 +333,29 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     fn digits(&mut self) -> Result<(), Malformed> {
         let start = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
+        loop {
+            let Some(bytes) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>())
+            else {
+                while matches!(self.peek(), Some(b'0'..=b'9')) {
+                    self.at += 1;
+                }
+                break;
+            };
+            // Digits become 0 to 9, and adding 0x76 sets the high bit of what is above.
+            let word = u64::from_le_bytes(*bytes) ^ (u64::from(b'0') * LOW);
+            let others = (((word & !HIGH) + 0x76 * LOW) | word) & HIGH;
+            self.at += (others.trailing_zeros() / 8) as usize;
+            if others != 0 {
+                break;
+            }
         }
         if self.at == start { self.expected(What::Number) } else { Ok(()) }
     }
 
     /// The bytes from there to the cursor.
     #[inline(always)]
-    fn since(&self, start: usize) -> &'a [u8] {
-        self.bytes().get(start..self.at).unwrap_or_default()
+    pub(crate) fn since(&self, start: usize) -> &'a [u8] {
+        self.bytes.get(start..self.at).unwrap_or_default()
     }
 
     /// Where the plain part of a string ends: at a quote, a backslash, a control character, or
@@ -352,7 +364,7 @@ impl<'a> Cursor<'a> {
     fn plain_end(&self, start: usize) -> usize {
         let mut at = start;
         // What is found behind a true hit may be false, because a borrow leaves the byte.
-        while let Some(bytes) = self.bytes().get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        while let Some(bytes) = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
             let word = u64::from_le_bytes(*bytes);
             let below = |word: u64, bound: u64| word.wrapping_sub(bound * LOW) & !word;
             let quote = below(word ^ (u64::from(b'"') * LOW), 1);
@@ -433,7 +445,7 @@ impl<'a> Cursor<'a> {
     /// A string as it is written.
     #[inline(always)]
     fn raw(&self, span: Span) -> &'a [u8] {
-        self.bytes().get(span.start..span.end).unwrap_or_default()
+        self.bytes.get(span.start..span.end).unwrap_or_default()
     }
 
     /// A string's text, escapes resolved.
@@ -445,11 +457,10 @@ impl<'a> Cursor<'a> {
     /// A key's text, escapes resolved.
     #[inline]
     pub(crate) fn name_of(&mut self, span: Span) -> Cow<'a, str> {
-        let raw = self.text.get(span.start..span.end).unwrap_or_default();
-        if !span.escaped {
-            return Cow::Borrowed(raw);
+        match self.text_of(span) {
+            Cow::Borrowed(text) => String::from_utf8_lossy(text),
+            Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
         }
-        Cow::Owned(String::from_utf8_lossy(&self.resolve(raw.as_bytes())).into_owned())
     }
 
     /// Resolves the escapes of a string that was passed, so all of them are right. The text

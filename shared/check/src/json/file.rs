@@ -122,7 +122,9 @@ impl<S: RowSink> JsonSink for Sorter<'_, S> {
             let mut line = std::mem::take(&mut self.rows.line);
             let result =
                 self.rows.row(record, &mut AsLines { sink: &mut *self.sink, line: &mut line });
-            self.rows.line = line;
+            if line.capacity() <= KEPT {
+                self.rows.line = line;
+            }
             result
         }
     }
@@ -175,22 +177,25 @@ impl Rows {
         record: JsonRecord<'_>,
         sink: &mut S,
     ) -> Result<(), Stop<S::Error>> {
-        let text = match std::str::from_utf8(record.raw) {
+        let text = match record.raw {
             // Faults at the end of a line are not on the next one.
-            Ok(text) if record.is_line => text.strip_suffix('\n').unwrap_or(text),
-            Ok(text) => text,
-            Err(error) => {
-                let message =
-                    || format!("it is not UTF-8 from its byte {} on", error.valid_up_to() + 1);
-                self.judge.row_unreadable(Some(record.line), Rule::Encoding, message);
-                return sink.bad(record.raw).map_err(Stop::Sink);
-            }
+            [line @ .., b'\n'] if record.is_line => line,
+            raw => raw,
         };
+        if !text.is_ascii()
+            && let Err(error) = std::str::from_utf8(text)
+        {
+            let at = error.valid_up_to() + 1;
+            let message = || format!("it is not UTF-8 from its byte {at} on");
+            self.judge.row_unreadable(Some(record.line), Rule::Encoding, message);
+            return sink.bad(record.raw).map_err(Stop::Sink);
+        }
         let mut scratch = std::mem::take(&mut self.scratch);
-        if scratch.len() < text.len() && memchr::memchr(b'\\', record.raw).is_some() {
+        if scratch.len() < text.len() && memchr::memchr(b'\\', text).is_some() {
             scratch.resize(text.len(), 0);
         }
         let mut fields = reuse(std::mem::take(&mut self.fields));
+        fields.resize_with(self.judge.places(), Json::default);
         let result = match self.read(text, &mut scratch, &mut fields) {
             Ok(()) => self
                 .judge
@@ -235,60 +240,73 @@ impl Rows {
     #[inline]
     fn read<'r>(
         &mut self,
-        text: &'r str,
+        text: &'r [u8],
         scratch: &'r mut [u8],
         fields: &mut Vec<Json<'r>>,
     ) -> Result<(), Unread> {
-        fields.resize_with(self.judge.places(), Json::default);
         let number = self.judge.rows() + 1;
         let mut cursor = Cursor::new(text, scratch);
-        cursor.open()?;
         let mut nowhere = Json::Null;
         let mut key = START;
-        let mut first = true;
-        while cursor.next_key(first)? {
-            first = false;
+        loop {
             let at = cursor.at();
-            key = match self.keys.expected(key, cursor.rest()) {
-                Some((key, length)) => {
-                    cursor.pass(length);
-                    key
+            match self.keys.expected(key, cursor.rest()) {
+                Some((next, lead)) => {
+                    cursor.pass(lead);
+                    // What led there last time may have had no blank before the value.
+                    cursor.blanks();
+                    key = next;
                 }
-                None => self.key(key, &mut cursor, fields)?,
-            };
-            let Some(place) = self.keys.meet(key, number) else {
-                return Err(twice(text, at));
-            };
-            cursor.colon()?;
+                None => match self.next_key(key, &mut cursor, fields)? {
+                    Some(next) => key = next,
+                    None => break,
+                },
+            }
+            let Some(place) = self.keys.meet(key, number) else { return Err(twice(text, at)) };
             let field = fields.get_mut(place).unwrap_or(&mut nowhere);
             cursor.value(field, || self.judge.takes_text(place))?;
         }
         Ok(cursor.end()?)
     }
 
-    /// Reads a key that is not the expected one.
-    #[cold]
-    fn key<'r>(
+    /// Reads what stands between two values: the key it leads to, or that the object ends.
+    fn next_key<'r>(
         &mut self,
         previous: usize,
         cursor: &mut Cursor<'r>,
         fields: &mut Vec<Json<'r>>,
-    ) -> Result<usize, Unread> {
+    ) -> Result<Option<usize>, Unread> {
+        let start = cursor.at();
+        if previous == START {
+            cursor.open()?;
+        }
+        if !cursor.next_key(previous == START)? {
+            return Ok(None);
+        }
         let span = cursor.key()?;
         let name = cursor.name_of(span);
-        if let Some(key) = self.keys.named(previous, &name) {
-            return Ok(key);
-        }
-        // A record that cannot be read says nothing of the file's columns.
-        Cursor::check(cursor.text())?;
-        let place = self.judge.place_of(&name).map_err(Unread::File)?;
-        fields.resize_with(self.judge.places(), Json::default);
-        Ok(self.keys.add(previous, &name, place))
+        let key = match self.keys.named(&name) {
+            Some(key) => key,
+            None => {
+                // A record that cannot be read says nothing of the file's columns.
+                Cursor::check(cursor.document())?;
+                let place = self.judge.place_of(&name).map_err(Unread::File)?;
+                fields.resize_with(self.judge.places(), Json::default);
+                self.keys.add(&name, place)
+            }
+        };
+        cursor.colon()?;
+        self.keys.follow(previous, key, cursor.since(start));
+        Ok(Some(key))
     }
 }
 
+/// A key that comes again, behind the value that ends there.
 #[cold]
-fn twice(text: &str, at: usize) -> Unread {
+fn twice(text: &[u8], end: usize) -> Unread {
+    // Nothing but a comma and blanks stands before it.
+    let before = text.get(end..).and_then(|rest| memchr::memchr(b'"', rest)).unwrap_or(0);
+    let at = end + before;
     let name = || {
         let mut cursor = Cursor::new(text, &mut []);
         cursor.pass(at);
