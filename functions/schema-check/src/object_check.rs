@@ -1,17 +1,17 @@
 //! The check of one object: read it, decide, keep or drop what was set aside, report.
 
 use landfall_check::{
-    CheckPlan, Decision, Drift, FileCheck, FileReport, UndeclaredColumn, compare, decide,
-    file_columns,
+    CheckPlan, Decision, Drift, FileCheck, FileReport, compare, decide, file_columns,
 };
 use landfall_contract::{OnBadRows, Source};
 use landfall_messages::{ObjectCheck, ObjectVersion, Verdict};
 use landfall_objects::ObjectError;
 use landfall_runtime::NamedError;
 
+use crate::additions::{Addition, Additions, MAX_ADDITIONS, additions_of};
 use crate::check::Against;
 use crate::error::Error;
-use crate::output::{Additions, MAX_ADDITIONS, MAX_BAD_ROWS, MAX_CHANGES};
+use crate::output::{MAX_BAD_ROWS, MAX_CHANGES};
 use crate::rejected_rows::RejectedRows;
 use crate::upload::Upload;
 use crate::{address, report};
@@ -23,7 +23,7 @@ pub(crate) struct CheckedObject {
     /// Rows that would be loaded.
     pub(crate) good_rows: u64,
     /// Columns it brings, if it may be loaded.
-    pub(crate) undeclared: Vec<UndeclaredColumn>,
+    pub(crate) additions: Vec<Addition>,
 }
 
 /// How reading an object ended.
@@ -63,11 +63,14 @@ pub(crate) async fn check_object(
             return Ok(refused_unread(index, error.name(), error.to_string()));
         }
     };
-    let drift = match file_columns(&file) {
-        Some(columns) => compare(&columns, against.contract, against.table),
-        None => Drift::default(),
+    let (drift, additions) = match file_columns(&file) {
+        Some(columns) => {
+            (compare(&columns, against.contract, against.table), additions_of(&file, &columns))
+        }
+        None => (Drift::default(), Vec::new()),
     };
-    let decision = within_additions(decide(&file, &drift, &against.contract.policy), &file, known);
+    let decision = decide(&file, &drift, &against.contract.policy);
+    let decision = within_additions(decision, &additions, known);
     let rejected_rows = if decision.may_load() {
         rejected_rows.keep().await?
     } else {
@@ -97,7 +100,7 @@ pub(crate) async fn check_object(
     );
     Ok(CheckedObject {
         good_rows: file.loadable_rows,
-        undeclared: if decision.may_load() { file.undeclared } else { Vec::new() },
+        additions: if decision.may_load() { additions } else { Vec::new() },
         check: ObjectCheck {
             index,
             verdict: decision.verdict,
@@ -122,7 +125,7 @@ async fn read(
 ) -> Result<Read, Error> {
     let plan = CheckPlan {
         compression: source.compression,
-        table: against.table,
+        table: against.table_of_rows,
         ..CheckPlan::new(against.contract, &source.format)
     };
     let mut check = FileCheck::new(plan).map_err(|source| Error::RuleInvalid {
@@ -168,19 +171,25 @@ fn upload_of_rejected_rows(against: &Against<'_>, object: &ObjectVersion) -> Opt
     }
 }
 
-/// Refuses a file that brings more new columns than a batch may add.
-fn within_additions(decision: Decision, file: &FileReport, known: &Additions) -> Decision {
-    if !decision.may_load() || known.have_room_for(&file.undeclared) {
+/// Refuses a file that brings more new columns than a batch may add, or one that no type can
+/// hold together with what earlier files have.
+fn within_additions(decision: Decision, of_file: &[Addition], known: &Additions) -> Decision {
+    if !decision.may_load() {
         return decision;
     }
-    Decision {
-        verdict: Verdict::Reject,
-        reason: Some("Schema.TooManyColumnsAdded"),
-        message: format!(
+    let refused =
+        |reason, message| Decision { verdict: Verdict::Reject, reason: Some(reason), message };
+    if !known.have_room_for(of_file) {
+        let message = format!(
             "the file has {} columns that neither contract nor table has, and a batch may add at \
              most {MAX_ADDITIONS}; add them to the contract",
-            file.undeclared.len()
-        ),
+            of_file.len()
+        );
+        return refused("Schema.TooManyColumnsAdded", message);
+    }
+    match known.conflict_with(of_file) {
+        Some(message) => refused("Schema.TypeChanged", message),
+        None => decision,
     }
 }
 
@@ -188,7 +197,7 @@ fn within_additions(decision: Decision, file: &FileReport, known: &Additions) ->
 fn refused_unread(index: usize, reason: &str, message: String) -> CheckedObject {
     CheckedObject {
         good_rows: 0,
-        undeclared: Vec::new(),
+        additions: Vec::new(),
         check: ObjectCheck {
             index,
             verdict: Verdict::Reject,

@@ -133,9 +133,8 @@ pub fn file_columns(report: &FileReport) -> Option<Vec<FileColumn>> {
     for field in &report.undeclared_fields {
         // The path starts with the column's own name, which the file may spell otherwise.
         let path = field.name.to_lowercase();
-        let starts_with = |name: &str| {
-            path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']))
-        };
+        let starts_with =
+            |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
         let places = names.iter().zip(&mut columns).filter(|(name, _)| starts_with(name));
         if let Some((_, column)) = places.max_by_key(|(name, _)| name.len()) {
             column.inside.push(FileColumn::by_its_values(field));

@@ -8,8 +8,8 @@ use landfall_contract::{
 
 use super::*;
 use crate::document::Json;
-use crate::infer::Inference;
 use crate::fixture::{column, contract};
+use crate::infer::Inference;
 use crate::table::{TableColumn, TableType};
 
 const POLICIES: [OnDrift; 3] = [OnDrift::Evolve, OnDrift::Review, OnDrift::Reject];
@@ -592,7 +592,7 @@ fn a_report_says_what_the_columns_are() {
             FileColumn { inferred: Some(FieldType::String), nested: true, ..untyped("y") },
         ]
     );
-    let addable = |report| {
+    let addable = |report: &FileReport| {
         let columns = file_columns(report).unwrap();
         columns.iter().map(FileColumn::addable_type).collect::<Vec<_>>()
     };
