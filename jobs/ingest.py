@@ -287,6 +287,8 @@ class Contract:
     partition: tuple[tuple[str, str], ...]
     # (location, format) of each server of type s3.
     sources: tuple[tuple[str, CsvFormat], ...]
+    # `onDrift: evolve`: the table stops requiring what the contract does not.
+    relaxes: bool = False
 
     def format_of(self, bucket: str, key: str) -> CsvFormat:
         """The dialect of the source that claims the object."""
@@ -335,6 +337,7 @@ def parse_contract(text: str | bytes) -> Contract:
             sources=tuple(
                 (item["location"], _csv_format(item)) for item in servers if item["type"] == "s3"
             ),
+            relaxes=_custom(document).get("onDrift") == "evolve",
         )
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise JobError(
@@ -724,8 +727,8 @@ def _create_table(catalog: Catalog, contract: Contract, database: str, warehouse
 
 
 def evolve(table: Table, contract: Contract, added: Sequence[Column]) -> Table:
-    """Adds the contract's and the files' new columns to the table, and widens types as the
-    contract did."""
+    """Adds the contract's and the files' new columns to the table, widens types as the
+    contract did, and makes optional what a contract with `onDrift: evolve` allows to be null."""
     known = {field.name: field for field in table.schema().fields}
     in_contract = {column.name for column in contract.columns}
     widened = []
@@ -743,10 +746,23 @@ def evolve(table: Table, contract: Contract, added: Sequence[Column]) -> Table:
             )
     wanted = [*contract.columns, *(column for column in added if column.name not in in_contract)]
     missing = [column for column in wanted if column.name not in known]
-    if widened or missing:
+    optional = [
+        column.name
+        for column in contract.columns
+        if contract.relaxes
+        and not column.required
+        and column.name in known
+        and known[column.name].required
+    ]
+    if widened or missing or optional:
         with table.update_schema() as update:
+            if table.schema().identifier_field_names().intersection(optional):
+                # Some of a key's columns identify nothing.
+                update.set_identifier_fields()
             for column in widened:
                 update.update_column(column.name, column.type)
+            for name in optional:
+                update.make_column_optional(name)
             for column in missing:
                 # The rows that are there have no value for it, so it cannot be required.
                 update.add_column(column.name, column.type, doc=column.description)

@@ -1,9 +1,12 @@
 """The Glue job's rules: what it reads, and what it makes of it."""
 
+import contextlib
 import json
 import sys
 import unittest
 import uuid
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +17,8 @@ from unittest import mock
 
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.schema import Schema
+from pyiceberg.table.update.schema import UpdateSchema
 from pyiceberg.types import (
     DateType,
     DecimalType,
@@ -339,6 +344,48 @@ class ContractTest(unittest.TestCase):
         self.assertFalse(ingest.is_widening(LongType(), IntegerType()))
         self.assertFalse(ingest.is_widening(DecimalType(4, 2), DecimalType(6, 3)))
         self.assertFalse(ingest.is_widening(DateType(), TimestampType()))
+
+
+class EvolvingTable:
+    """A table whose schema changes without a catalog."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.current = schema
+
+    def schema(self) -> Schema:
+        return self.current
+
+    @contextlib.contextmanager
+    def update_schema(self) -> Iterator[UpdateSchema]:
+        transaction = mock.Mock()
+        transaction.table_metadata.partition_specs = []
+        transaction.table_metadata.schemas = [self.current]
+        update = UpdateSchema(transaction, schema=self.current)
+        yield update
+        self.current = update._apply()
+
+
+class EvolveTest(unittest.TestCase):
+    def test_only_evolve_makes_columns_optional(self) -> None:
+        int_type = "logicalType: integer, logicalTypeOptions: {format: i32}"
+        before = CONTRACT + f"      - {{name: last, {int_type}, required: true}}\n"
+        for policy, required in [("evolve", False), ("review", True), ("reject", True)]:
+            knob = f"customProperties: [{{property: onDrift, value: {policy}}}]\n"
+            for item, expected in [(int_type, IntegerType()), ("logicalType: integer", LongType())]:
+                table = EvolvingTable(ingest.iceberg_schema(ingest.parse_contract(before).columns))
+                after = CONTRACT + f"      - {{name: last, {item}}}\n" + knob
+                ingest.evolve(table, ingest.parse_contract(after), [])
+                field = table.schema().find_field("last")
+                self.assertEqual((field.required, field.field_type), (required, expected))
+                self.assertEqual(table.schema().identifier_field_ids, [1])
+
+    def test_a_key_that_may_be_null_identifies_nothing(self) -> None:
+        contract = ingest.parse_contract(CONTRACT)
+        table = EvolvingTable(ingest.iceberg_schema(contract.columns))
+        columns = tuple(replace(c, required=False, is_primary_key=False) for c in contract.columns)
+        ingest.evolve(table, replace(contract, columns=columns, relaxes=True), [])
+        self.assertEqual(table.schema().identifier_field_ids, [])
+        self.assertFalse(any(field.required for field in table.schema().fields))
 
 
 class RowsTest(unittest.TestCase):

@@ -2,7 +2,7 @@
 //! memory, which fail, and let others write, at the call they are told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod nested;
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -7,9 +7,10 @@ use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectChe
 use landfall_objects::load_contract;
 
 use crate::Deps;
+use crate::additions::Additions;
 use crate::error::Error;
 use crate::object_check::{CheckedObject, check_object};
-use crate::output::{Additions, bounded};
+use crate::output::bounded;
 
 /// What every object of the batch is checked against.
 pub(crate) struct Against<'a> {
@@ -18,19 +19,28 @@ pub(crate) struct Against<'a> {
     pub(crate) contract: &'a Contract,
     /// Absent while there is no table.
     pub(crate) table: Option<&'a TableSchema>,
+    /// The table as the rows will meet it, see [`TableSchema::relaxed_by`].
+    pub(crate) table_of_rows: Option<&'a TableSchema>,
 }
 
 /// Checks every object against contract and table, and says who loads what passed.
 pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Error> {
     let contract = load_contract(&deps.s3, &batch.contract).await?;
     let table = deps.lake.table_schema(&table_of(&contract, &deps.config.glue_database)).await?;
-    let against = Against { deps, batch, contract: &contract, table: table.as_ref() };
+    let table_of_rows = table.as_ref().map(|table| table.relaxed_by(&contract));
+    let against = Against {
+        deps,
+        batch,
+        contract: &contract,
+        table: table.as_ref(),
+        table_of_rows: table_of_rows.as_ref(),
+    };
     let mut checked = Vec::with_capacity(batch.objects.len());
     let mut additions = Additions::default();
     let mut keys = SeenKeys::default();
     for (index, object) in batch.objects.iter().enumerate() {
         let object = check_object(&against, index, object, &additions, &mut keys).await?;
-        additions.extend(&object.undeclared);
+        additions.extend(&object.additions);
         checked.push(object);
     }
     let output = bounded(answer(deps, batch, &contract, checked));
@@ -79,7 +89,7 @@ fn answer(
     let additions = |objects: &[&CheckedObject]| {
         let mut additions = Additions::default();
         for object in objects {
-            additions.extend(&object.undeclared);
+            additions.extend(&object.additions);
         }
         additions.into_columns()
     };

@@ -5,6 +5,7 @@
 //! the contract wants set aside go to the quarantine prefix byte for byte while the file is
 //! read. Nothing else is written but a report beside each file that is not plainly accepted.
 
+mod additions;
 mod address;
 mod check;
 mod config;
@@ -19,9 +20,10 @@ mod report;
 mod tests;
 mod upload;
 
+pub use additions::MAX_ADDITIONS;
 pub use config::Config;
 pub use error::Error;
-pub use output::{MAX_ADDITIONS, MAX_OUTPUT_BYTES, bounded};
+pub use output::{MAX_OUTPUT_BYTES, bounded};
 
 use landfall_lake::Lake;
 use landfall_ledger::Ledger;

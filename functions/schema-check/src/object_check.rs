@@ -2,17 +2,18 @@
 
 use bytes::Bytes;
 use landfall_check::{
-    CheckPlan, Decision, Drift, FileCheck, FileReport, KeysChecked, SeenKeys, UndeclaredColumn,
-    Wants, compare, decide, file_columns,
+    CheckPlan, Decision, Drift, FileCheck, FileReport, KeysChecked, SeenKeys, Wants, compare,
+    decide, file_columns,
 };
 use landfall_contract::{Format, OnBadRows, Source};
 use landfall_messages::{ObjectCheck, ObjectVersion, Verdict};
 use landfall_objects::{ObjectBody, ObjectError, ObjectReader};
 use landfall_runtime::NamedError;
 
+use crate::additions::{Addition, Additions, MAX_ADDITIONS, additions_of};
 use crate::check::Against;
 use crate::error::Error;
-use crate::output::{Additions, MAX_ADDITIONS, MAX_BAD_ROWS, MAX_CHANGES};
+use crate::output::{MAX_BAD_ROWS, MAX_CHANGES};
 use crate::rejected_rows::RejectedRows;
 use crate::upload::Upload;
 use crate::{address, report};
@@ -26,7 +27,7 @@ pub(crate) struct CheckedObject {
     /// Its bytes after decompression, as far as they were read.
     pub(crate) bytes: u64,
     /// Columns it brings, if it may be loaded.
-    pub(crate) undeclared: Vec<UndeclaredColumn>,
+    pub(crate) additions: Vec<Addition>,
     /// Whether there were more keys than the check has memory for.
     pub(crate) keys_beyond_memory: bool,
 }
@@ -59,7 +60,7 @@ pub(crate) async fn check_object(
     let plan = CheckPlan {
         compression: source.compression,
         size: Some(object.size),
-        table: against.table,
+        table: against.table_of_rows,
         keys: std::mem::take(keys),
         ..CheckPlan::new(against.contract, &source.format)
     };
@@ -77,11 +78,14 @@ pub(crate) async fn check_object(
             return Ok(refused_unread(index, error.name(), error.to_string()));
         }
     };
-    let drift = match file_columns(&file) {
-        Some(columns) => compare(&columns, against.contract, against.table),
-        None => Drift::default(),
+    let (drift, additions) = match file_columns(&file) {
+        Some(columns) => {
+            (compare(&columns, against.contract, against.table), additions_of(&file, &columns))
+        }
+        None => (Drift::default(), Vec::new()),
     };
-    let decision = within_additions(decide(&file, &drift, &against.contract.policy), &file, known);
+    let decision = decide(&file, &drift, &against.contract.policy);
+    let decision = within_additions(decision, &additions, known);
     *keys = std::mem::take(&mut file.seen_keys);
     if decision.may_load() {
         keys.commit();
@@ -119,7 +123,7 @@ pub(crate) async fn check_object(
         good_rows: file.loadable_rows,
         bytes: file.bytes,
         keys_beyond_memory: matches!(file.keys, KeysChecked::Beyond { .. }),
-        undeclared: if decision.may_load() { file.undeclared } else { Vec::new() },
+        additions: if decision.may_load() { additions } else { Vec::new() },
         check: ObjectCheck {
             index,
             verdict: decision.verdict,
@@ -217,19 +221,25 @@ fn upload_of_rejected_rows(
     }
 }
 
-/// Refuses a file that brings more new columns than a batch may add.
-fn within_additions(decision: Decision, file: &FileReport, known: &Additions) -> Decision {
-    if !decision.may_load() || known.have_room_for(&file.undeclared) {
+/// Refuses a file that brings more new columns than a batch may add, or one that no type can
+/// hold together with what earlier files have.
+fn within_additions(decision: Decision, of_file: &[Addition], known: &Additions) -> Decision {
+    if !decision.may_load() {
         return decision;
     }
-    Decision {
-        verdict: Verdict::Reject,
-        reason: Some("Schema.TooManyColumnsAdded"),
-        message: format!(
+    let refused =
+        |reason, message| Decision { verdict: Verdict::Reject, reason: Some(reason), message };
+    if !known.have_room_for(of_file) {
+        let message = format!(
             "the file has {} columns that neither contract nor table has, and a batch may add at \
              most {MAX_ADDITIONS}; add them to the contract",
-            file.undeclared.len()
-        ),
+            of_file.len()
+        );
+        return refused("Schema.TooManyColumnsAdded", message);
+    }
+    match known.conflict_with(of_file) {
+        Some(message) => refused("Schema.TypeChanged", message),
+        None => decision,
     }
 }
 
@@ -239,7 +249,7 @@ fn refused_unread(index: usize, reason: &str, message: String) -> CheckedObject 
         good_rows: 0,
         bytes: 0,
         keys_beyond_memory: false,
-        undeclared: Vec::new(),
+        additions: Vec::new(),
         check: ObjectCheck {
             index,
             verdict: Verdict::Reject,

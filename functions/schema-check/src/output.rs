@@ -1,66 +1,17 @@
 //! What the check answers, in a size that a state machine can carry.
 
-use landfall_check::{Inference, UndeclaredColumn, normal_name};
-use landfall_messages::{CheckOutput, ColumnAddition};
+use landfall_messages::CheckOutput;
 
 /// Most bytes of a [`CheckOutput`] as JSON. A state's data may take 256 KiB in all
 /// (<https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>), and the batch
 /// itself takes up to 64 KiB of them.
 pub const MAX_OUTPUT_BYTES: usize = 100 << 10;
 
-/// Most columns that the files of one batch may add to the table together.
-pub const MAX_ADDITIONS: usize = 100;
-
 /// Bad rows named per object, where there is room.
 pub(crate) const MAX_BAD_ROWS: usize = 10;
 
 /// Differences named per object, where there is room.
 pub(crate) const MAX_CHANGES: usize = 40;
-
-/// Columns that files bring, each with the type that holds the values of all files.
-#[derive(Debug, Default)]
-pub(crate) struct Additions {
-    columns: Vec<(String, Inference)>,
-}
-
-impl Additions {
-    /// Adds a file's columns.
-    pub(crate) fn extend(&mut self, undeclared: &[UndeclaredColumn]) {
-        for column in undeclared {
-            match self.columns.iter_mut().find(|(name, _)| same_column(name, &column.name)) {
-                Some((_, inference)) => *inference = inference.join(column.inference),
-                None => self.columns.push((column.name.trim().to_owned(), column.inference)),
-            }
-        }
-    }
-
-    /// Whether they would still be few enough with the file's columns.
-    pub(crate) fn have_room_for(&self, undeclared: &[UndeclaredColumn]) -> bool {
-        // A file beyond the limit by itself is not worth comparing name by name.
-        if undeclared.len() > MAX_ADDITIONS {
-            return false;
-        }
-        let known = |name: &str| self.columns.iter().any(|(other, _)| same_column(other, name));
-        let new = undeclared.iter().filter(|column| !known(&column.name)).count();
-        self.columns.len() + new <= MAX_ADDITIONS
-    }
-
-    pub(crate) fn into_columns(self) -> Vec<ColumnAddition> {
-        self.columns
-            .into_iter()
-            .map(|(column, inference)| ColumnAddition {
-                column,
-                field_type: inference.field_type().to_string(),
-            })
-            .collect()
-    }
-}
-
-/// Whether two files mean the same column: a table cannot hold names that differ only by
-/// case, and the loading check finds a column by either spelling.
-fn same_column(name: &str, other: &str) -> bool {
-    normal_name(name) == normal_name(other)
-}
 
 /// How much detail an answer keeps.
 struct Detail {
@@ -146,10 +97,12 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use landfall_messages::{
-        BadRow, Engine, EngineChoice, NotEnforced, ObjectCheck, SchemaChange, Verdict,
+        BadRow, ColumnAddition, Engine, EngineChoice, NotEnforced, ObjectCheck, SchemaChange,
+        Verdict,
     };
 
     use super::*;
+    use crate::additions::MAX_ADDITIONS;
 
     fn object(index: usize, details: usize, length: usize) -> ObjectCheck {
         let text = "é".repeat(length);
@@ -248,25 +201,5 @@ mod tests {
         assert_eq!(text, "éééééé");
         shorten(&mut text, 5);
         assert_eq!(text, "éé...");
-    }
-
-    fn undeclared(names: std::ops::Range<usize>) -> Vec<UndeclaredColumn> {
-        names
-            .map(|name| UndeclaredColumn {
-                name: format!("c{name}"),
-                inference: Inference::default(),
-                declared: None,
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_batch_adds_so_many_columns_and_no_more() {
-        let mut additions = Additions::default();
-        assert!(additions.have_room_for(&undeclared(0..MAX_ADDITIONS)));
-        assert!(!additions.have_room_for(&undeclared(0..MAX_ADDITIONS + 1)));
-        additions.extend(&undeclared(0..MAX_ADDITIONS));
-        assert!(additions.have_room_for(&undeclared(3..7)), "known ones cost nothing");
-        assert!(!additions.have_room_for(&undeclared(MAX_ADDITIONS..MAX_ADDITIONS + 1)));
     }
 }

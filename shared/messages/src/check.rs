@@ -167,7 +167,8 @@ pub struct ColumnAddition {
     /// Column name, as the first file spells it, without blanks around it.
     pub column: String,
     /// The narrowest type that holds every value of every file, by its name in the Iceberg
-    /// spec: `long`, `double`, `date`, `timestamp`, `timestamptz` or `string`.
+    /// spec, for instance `long` or `decimal(12,2)`: inferred from the values, or the type
+    /// that the files state. Always a primitive one.
     pub field_type: String,
 }
 

@@ -1,4 +1,4 @@
-//! Tables with nested columns: created, written, evolved and written again.
+//! How a table's schema comes about and changes: nested columns, and who may be null.
 
 use arrow_array::RecordBatch;
 use arrow_array::types::Decimal128Type;
@@ -145,4 +145,43 @@ async fn nested_columns_are_written_and_evolve() {
     let item = new.column(2).as_list::<i32>().value(0);
     let price = item.as_struct().column(1).as_primitive::<Decimal128Type>().value(0);
     assert_eq!(price, 99_999_999_999);
+}
+
+/// The check finds no bad row in a table whose requirement the contract drops, so the load must
+/// lift it before it reads the rows.
+#[tokio::test]
+async fn a_requirement_that_the_contract_drops_is_lifted_before_the_rows_are_read() {
+    let required =
+        CONTRACT.replace("logicalType: string\n", "logicalType: string\n        required: true\n");
+    let mut world = World::with_contract(&required);
+    let object = world.object("one", &[1]).await;
+    world.task("orders-1", &[&object]).commits(1).await;
+    let name =
+        |world: &World| world.metadata().current_schema().field_by_name("name").unwrap().required;
+    assert!(name(&world));
+
+    for (on_drift, lifted) in [("review", false), ("evolve", true)] {
+        let contract =
+            format!("{CONTRACT}customProperties:\n  - property: onDrift\n    value: {on_drift}\n");
+        let stored = world.s3.put("s3://config/contracts/orders.yaml", contract);
+        world.contract.etag = stored.etag;
+        world.contract.version_id = Some(stored.version_id);
+        let contract = load_contract(&world.deps.s3, &world.contract).await.unwrap();
+        let identity = table_of(&contract, "lake");
+        let table = world.deps.lake.table_schema(&identity).await.unwrap().unwrap();
+        assert_eq!(table.relaxed_by(&contract).columns[1].required, !lifted);
+
+        let object = world.file(on_drift, "id,name\n2,\n3,x\n").await;
+        let mut task = world.task(&format!("orders-{on_drift}"), &[&object]);
+        task.bad_rows = vec![0];
+        if lifted {
+            let output = task.commits(2).await;
+            assert_eq!(output.evolved, ["column name made optional"]);
+        } else {
+            let refusal = task.append().await.unwrap_err().to_string();
+            assert!(refusal.contains("it has 1 bad rows"), "{refusal}");
+        }
+        assert_eq!(name(&world), !lifted);
+    }
+    assert_eq!(world.rows(), [1, 2, 3]);
 }
