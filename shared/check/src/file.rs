@@ -8,6 +8,7 @@ use landfall_contract::{Compression, Format};
 use crate::avro::AvroFile;
 use crate::csv_file::CsvFile;
 use crate::judge::Judge;
+use crate::parquet::ParquetFile;
 use crate::plan::{CheckPlan, Wants};
 pub(crate) use crate::report::FileReport;
 use crate::rule::CompileError;
@@ -73,6 +74,7 @@ pub struct FileCheck {
 enum Reader {
     Csv(Box<CsvFile>),
     Avro(Box<AvroFile>),
+    Parquet(Box<ParquetFile>),
 }
 
 impl FileCheck {
@@ -95,7 +97,11 @@ impl FileCheck {
                 Reader::Csv(Box::new(CsvFile::new(format, limits, Judge::new(plan)?)))
             }
             Format::Avro => Reader::Avro(Box::new(AvroFile::new(Judge::new(plan)?))),
-            Format::Json(_) | Format::Parquet => {
+            Format::Parquet => {
+                let size = plan.size.ok_or(CompileError::Size)?;
+                Reader::Parquet(Box::new(ParquetFile::new(size, Judge::new(plan)?)))
+            }
+            Format::Json(_) => {
                 return Err(CompileError::Format);
             }
         };
@@ -109,6 +115,7 @@ impl FileCheck {
         }
         match &self.reader {
             Reader::Csv(_) | Reader::Avro(_) => Wants::Stream,
+            Reader::Parquet(file) => Wants::Ranges(file.wanted()),
         }
     }
 
@@ -128,6 +135,7 @@ impl FileCheck {
         match &mut self.reader {
             Reader::Csv(file) => file.feed(chunk, sink),
             Reader::Avro(file) => file.feed(chunk, sink),
+            Reader::Parquet(_) => Ok(()),
         }
     }
 
@@ -142,9 +150,9 @@ impl FileCheck {
         bytes: Vec<Bytes>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let _ = (ranges, bytes, sink);
         match &mut self.reader {
             Reader::Csv(_) | Reader::Avro(_) => Ok(()),
+            Reader::Parquet(file) => file.supply(ranges, bytes, sink),
         }
     }
 
@@ -154,6 +162,7 @@ impl FileCheck {
         match &self.reader {
             Reader::Csv(file) => file.is_over(),
             Reader::Avro(file) => file.is_over(),
+            Reader::Parquet(file) => file.is_over(),
         }
     }
 
@@ -165,6 +174,7 @@ impl FileCheck {
         match self.reader {
             Reader::Csv(file) => file.finish(sink),
             Reader::Avro(file) => file.finish(sink),
+            Reader::Parquet(file) => file.finish(sink),
         }
     }
 }

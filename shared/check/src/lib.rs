@@ -34,6 +34,7 @@ mod keys;
 mod kind;
 mod moment;
 mod nested;
+mod parquet;
 mod plan;
 mod report;
 mod rule;
