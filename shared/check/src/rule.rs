@@ -160,9 +160,6 @@ pub enum CompileError {
         /// The wanted type.
         to: DataType,
     },
-    /// No reader for the format.
-    #[error("files of this format cannot be checked")]
-    Format,
     /// The format is read at random, and nobody said where the file ends.
     #[error("files of this format can only be checked when their size is known")]
     Size,
