@@ -9,9 +9,6 @@
 //! **Invariant:** a value is stored exactly or refused. Nothing is rounded, trimmed, or
 //! guessed.
 
-// JSON and typed rows come with the readers of their formats.
-#![allow(dead_code)]
-
 mod avro;
 mod canonical;
 mod column;
