@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use landfall_check::{
-    CheckPlan, FileCheck, OutputColumn, RowSink, TableSchema, TableType, Value, Wants,
+    CheckPlan, FileCheck, KeysChecked, OutputColumn, RowSink, SeenKeys, TableSchema, TableType,
+    Value, Wants,
 };
 use landfall_contract::{Contract, OnBadRows};
 use landfall_lake::{DataFileWriter, LoadedTable};
@@ -42,10 +43,11 @@ pub(crate) async fn write(
 ) -> Result<Written, Error> {
     let mut writer = DataFileWriter::new(&deps.lake, loaded, &batch.id)?;
     let mut objects = Vec::with_capacity(ours.len());
+    let mut keys = SeenKeys::default();
     for object in ours {
-        match write_object(deps, &mut writer, &loaded.table_schema(), contract, object, bad_rows)
-            .await
-        {
+        let table = loaded.table_schema();
+        let of_object = Checked { contract, table: &table, bad_rows };
+        match write_object(deps, &mut writer, &of_object, object, &mut keys).await {
             Ok(rows) => objects.push(rows),
             Err(error) => {
                 writer.abandon().await;
@@ -56,15 +58,24 @@ pub(crate) async fn write(
     Ok(Written { files: writer.close().await?, objects })
 }
 
+/// What every object of the batch was checked against, and what was found.
+struct Checked<'a> {
+    contract: &'a Contract,
+    table: &'a TableSchema,
+    /// By object id, its bad rows.
+    bad_rows: &'a HashMap<String, u64>,
+}
+
 /// Streams one object through the same check that judged it, and writes the rows it passes.
+/// `keys` are those of the objects written before.
 async fn write_object(
     deps: &Deps,
     writer: &mut DataFileWriter,
-    table: &TableSchema,
-    contract: &Contract,
+    checked: &Checked<'_>,
     object: &ObjectVersion,
-    bad_rows: &HashMap<String, u64>,
+    keys: &mut SeenKeys,
 ) -> Result<ObjectRows, Error> {
+    let Checked { contract, table, bad_rows } = checked;
     let not_as_checked = |reason: String| Error::NotAsChecked { path: object.path(), reason };
     let source = contract
         .source_of(&object.bucket, &object.key)
@@ -75,11 +86,13 @@ async fn write_object(
         size: Some(object.size),
         table: Some(table),
         output: &output,
+        keys: std::mem::take(keys),
         ..CheckPlan::new(contract, &source.format)
     };
     let mut check = FileCheck::new(plan)
         .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
-    let mut rows = GoodRows { buffer: RowBuffer::new(writer.arrow_schema(), &output), refusal: None };
+    let mut rows =
+        GoodRows { buffer: RowBuffer::new(writer.arrow_schema(), &output), refusal: None };
     let mut body = None;
     while rows.refusal.is_none() {
         match check.wants() {
@@ -101,16 +114,28 @@ async fn write_object(
             rows.write(writer, object).await?;
         }
     }
-    let Ok(report) = check.finish(&mut rows);
+    let Ok(mut report) = check.finish(&mut rows);
     if let Some(problem) = report.problem {
         return Err(not_as_checked(problem.message));
     }
     rows.write(writer, object).await?;
+    if let KeysChecked::Beyond { rows } = report.keys {
+        return Err(not_as_checked(format!(
+            "after {rows} rows there are more keys than fit the memory"
+        )));
+    }
+    *keys = std::mem::take(&mut report.seen_keys);
+    keys.commit();
     if report.bad_rows > 0 && contract.policy.on_bad_rows == OnBadRows::Reject {
         return Err(not_as_checked(format!("it has {} bad rows", report.bad_rows)));
     }
+    // A key may repeat less often than the check found: an object that it held together with
+    // this one is not loaded, because a person refused it or another batch has it.
+    let as_checked = |expected: u64| {
+        report.bad_rows == expected || (!contract.keys.is_empty() && report.bad_rows < expected)
+    };
     if let Some(expected) = bad_rows.get(&object.id())
-        && *expected != report.bad_rows
+        && !as_checked(*expected)
     {
         return Err(not_as_checked(format!(
             "the check found {expected} bad rows and the load {}, so the table has changed \

@@ -98,7 +98,9 @@ pub(crate) async fn check_object(
         rejected_rows.drop_all().await;
         None
     };
-    let plain = decision.verdict == Verdict::Accept && file.bad_rows == 0;
+    let plain = decision.verdict == Verdict::Accept
+        && file.bad_rows == 0
+        && file.metrics.iter().all(|metric| metric.holds);
     let report = if plain {
         None
     } else {

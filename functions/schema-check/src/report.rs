@@ -1,7 +1,9 @@
 //! The full report of one object, for people and programs.
 
 use aws_sdk_s3::primitives::ByteStream;
-use landfall_check::{Codec, Decision, Drift, FileProblem, FileReport, RuleTotal};
+use landfall_check::{
+    Codec, Decision, Drift, FileProblem, FileReport, KeysChecked, MetricOutcome, RuleTotal,
+};
 use landfall_messages::{BadRow, ContractRef, NotEnforced, ObjectVersion, SchemaChange, Verdict};
 use serde::Serialize;
 
@@ -44,6 +46,11 @@ struct Report<'a> {
     /// Exact, also where `first_bad_rows` is cut.
     totals: &'a [RuleTotal],
     first_bad_rows: &'a [BadRow],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    metrics: &'a [MetricOutcome],
+    /// Rows whose keys were checked, when there were more than the check has memory for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys_checked_of_rows: Option<u64>,
     changes: Vec<SchemaChange>,
     changes_in_all: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +83,11 @@ pub(crate) async fn write(
         rows_to_load: if decision.may_load() { file.loadable_rows } else { 0 },
         totals: &file.totals,
         first_bad_rows: &file.first_bad_rows,
+        metrics: &file.metrics,
+        keys_checked_of_rows: match file.keys {
+            KeysChecked::All => None,
+            KeysChecked::Beyond { rows } => Some(rows),
+        },
         changes: drift.strictest(MAX_CHANGES),
         changes_in_all: drift.changes().count(),
         rejected_rows: *rejected_rows,
