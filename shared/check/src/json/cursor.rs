@@ -259,6 +259,22 @@ impl<'a> Cursor<'a> {
         as_text: impl FnOnce() -> bool,
     ) -> Result<(), Malformed> {
         match self.peek() {
+            Some(b'{' | b'[') => {
+                if as_text() {
+                    *out = Json::Text(self.skip(1)?);
+                } else {
+                    self.tree(out, 1)?;
+                }
+            }
+            _ => self.scalar(out)?,
+        }
+        Ok(())
+    }
+
+    /// Reads a value that is no object or array into its place.
+    #[inline(always)]
+    fn scalar(&mut self, out: &mut Json<'a>) -> Result<(), Malformed> {
+        match self.peek() {
             Some(b'"') => {
                 let start = self.at + 1;
                 self.at = self.plain_end(start);
@@ -274,13 +290,6 @@ impl<'a> Cursor<'a> {
                 let start = self.at;
                 self.number()?;
                 *out = Json::Number(self.since(start));
-            }
-            Some(b'{' | b'[') => {
-                *out = if as_text() { Json::Text(self.skip(1)?) } else { self.tree(1)? };
-            }
-            Some(b'n') if self.rest().starts_with(b"null") => {
-                *out = Json::Null;
-                self.at += 4;
             }
             _ => *out = self.literal()?,
         }
@@ -382,7 +391,11 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> Result<Span, Malformed> {
         let start = self.at + 1;
         self.at = self.plain_end(start);
-        self.string_end(start)
+        if self.peek() != Some(b'"') {
+            return self.string_end(start);
+        }
+        self.at += 1;
+        Ok(Span { start, end: self.at - 1, escaped: false })
     }
 
     /// Passes the rest of a string by bytes.
@@ -457,10 +470,10 @@ impl<'a> Cursor<'a> {
     /// A key's text, escapes resolved.
     #[inline]
     pub(crate) fn name_of(&mut self, span: Span) -> Cow<'a, str> {
-        match self.text_of(span) {
-            Cow::Borrowed(text) => String::from_utf8_lossy(text),
-            Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
+        if !span.escaped {
+            return Cow::Borrowed(std::str::from_utf8(self.raw(span)).unwrap_or_default());
         }
+        Cow::Owned(String::from_utf8(self.text_of(span).into_owned()).unwrap_or_default())
     }
 
     /// Resolves the escapes of a string that was passed, so all of them are right. The text
@@ -484,49 +497,52 @@ impl<'a> Cursor<'a> {
         if self.nested > MAX_NESTED { self.expected(What::Size) } else { Ok(()) }
     }
 
-    /// Parses a value with everything that is in it. `depth` is the nesting around it.
-    fn tree(&mut self, depth: usize) -> Result<Json<'a>, Malformed> {
+    /// Parses an object or array, at whose bracket the cursor stands, into its place. `depth`
+    /// is the nesting around it.
+    fn tree(&mut self, out: &mut Json<'a>, depth: usize) -> Result<(), Malformed> {
+        if depth >= MAX_DEPTH {
+            return self.expected(What::Depth);
+        }
+        let start = self.at;
+        self.at += 1;
+        if self.bytes.get(start) == Some(&b'{') {
+            let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+            while self.next_key(members.is_empty())? {
+                let key = self.key()?;
+                let name = self.name_of(key);
+                self.colon()?;
+                members.push((name, Json::Null));
+                if let Some((_, value)) = members.last_mut() {
+                    self.inner(value, depth)?;
+                }
+            }
+            let names = || members.iter().map(|(name, _)| name.as_bytes());
+            if repeated(members.len(), names).is_some() {
+                // It is read again for the place of the key.
+                self.at = start;
+                self.skip(depth)?;
+            }
+            *out = Json::Object(members);
+        } else {
+            let mut elements = Vec::new();
+            while self.next_element(elements.is_empty())? {
+                elements.push(Json::Null);
+                if let Some(value) = elements.last_mut() {
+                    self.inner(value, depth)?;
+                }
+            }
+            *out = Json::Array(elements);
+        }
+        Ok(())
+    }
+
+    /// Parses a value that is nested that deep into its place.
+    #[inline]
+    fn inner(&mut self, out: &mut Json<'a>, depth: usize) -> Result<(), Malformed> {
+        self.count()?;
         match self.peek() {
-            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.expected(What::Depth),
-            Some(b'{') => {
-                self.at += 1;
-                let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
-                let mut keys = Vec::new();
-                while self.next_key(members.is_empty())? {
-                    keys.push(self.at);
-                    let key = self.key()?;
-                    let name = self.name_of(key);
-                    self.colon()?;
-                    self.count()?;
-                    members.push((name, self.tree(depth + 1)?));
-                }
-                let names = || members.iter().map(|(name, _)| name.as_bytes());
-                if let Some(index) = repeated(members.len(), names)
-                    && let Some(&at) = keys.get(index)
-                {
-                    return Err(Malformed { at, what: What::Twice });
-                }
-                Ok(Json::Object(members))
-            }
-            Some(b'[') => {
-                self.at += 1;
-                let mut elements = Vec::new();
-                while self.next_element(elements.is_empty())? {
-                    self.count()?;
-                    elements.push(self.tree(depth + 1)?);
-                }
-                Ok(Json::Array(elements))
-            }
-            Some(b'"') => {
-                let span = self.string()?;
-                Ok(Json::String(self.text_of(span)))
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let start = self.at;
-                self.number()?;
-                Ok(Json::Number(self.since(start)))
-            }
-            _ => self.literal(),
+            Some(b'{' | b'[') => self.tree(out, depth + 1),
+            _ => self.scalar(out),
         }
     }
 
