@@ -291,22 +291,30 @@ impl<'a> Cursor<'a> {
                 self.number()?;
                 *out = Json::Number(self.since(start));
             }
-            _ => *out = self.literal()?,
+            _ => self.literal(out)?,
         }
         Ok(())
     }
 
-    /// `true`, `false` or `null`.
-    #[inline]
-    fn literal(&mut self) -> Result<Json<'a>, Malformed> {
-        let (json, length) = match self.rest() {
-            [b'n', b'u', b'l', b'l', ..] => (Json::Null, 4),
-            [b't', b'r', b'u', b'e', ..] => (Json::Bool(true), 4),
-            [b'f', b'a', b'l', b's', b'e', ..] => (Json::Bool(false), 5),
+    /// Reads `true`, `false` or `null` into its place.
+    #[inline(always)]
+    fn literal(&mut self, out: &mut Json<'a>) -> Result<(), Malformed> {
+        match self.rest() {
+            [b'n', b'u', b'l', b'l', ..] => {
+                *out = Json::Null;
+                self.at += 4;
+            }
+            [b't', b'r', b'u', b'e', ..] => {
+                *out = Json::Bool(true);
+                self.at += 4;
+            }
+            [b'f', b'a', b'l', b's', b'e', ..] => {
+                *out = Json::Bool(false);
+                self.at += 5;
+            }
             _ => return self.expected(What::Value),
-        };
-        self.at += length;
-        Ok(json)
+        }
+        Ok(())
     }
 
     /// Passes a number. What follows it is the caller's to judge.
@@ -592,7 +600,7 @@ impl<'a> Cursor<'a> {
                     match self.peek() {
                         Some(b'"') => self.string().map(drop)?,
                         Some(b'-' | b'0'..=b'9') => self.number()?,
-                        _ => self.literal().map(drop)?,
+                        _ => self.literal(&mut Json::Null)?,
                     }
                 }
             }
