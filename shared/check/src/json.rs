@@ -7,8 +7,10 @@
 
 mod blocks;
 mod cursor;
+mod escape;
 mod file;
 mod keys;
+mod malformed;
 mod scan;
 
 pub(crate) use file::JsonFile;

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 
+use super::escape::unescape;
+use super::malformed::{Malformed, What};
 use crate::document::Json;
 
 /// Objects and arrays inside of each other, the record's own object counted.
@@ -16,76 +17,6 @@ pub(crate) const MAX_DEPTH: usize = 64;
 /// objects. It bounds memory: a value takes as little as two bytes in the file, and many
 /// more where it is held.
 pub(crate) const MAX_NESTED: usize = 1 << 18;
-
-/// What is wrong with a document, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Malformed {
-    /// Offset in the document's bytes.
-    pub(crate) at: usize,
-    /// What is wrong there.
-    pub(crate) what: What,
-}
-
-/// What can be wrong with a document. None of it repeats what the document says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum What {
-    /// It is another JSON value than an object.
-    NotAnObject,
-    /// It ends inside of a value.
-    Ends,
-    /// Not a value.
-    Value,
-    /// Not a number as JSON writes them.
-    Number,
-    /// Not a key.
-    Key,
-    /// No colon behind a key.
-    Colon,
-    /// Neither a comma nor the bracket that ends the object.
-    ObjectEnd,
-    /// Neither a comma nor the bracket that ends the array.
-    ArrayEnd,
-    /// Not an escape.
-    Escape,
-    /// Half a surrogate pair.
-    Surrogate,
-    /// A control character in a string.
-    Control,
-    /// Nested too deep.
-    Depth,
-    /// More nested values than are held.
-    Size,
-    /// A key that the object has already.
-    Twice,
-    /// Something behind the document.
-    After,
-}
-
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = match self {
-            Self::NotAnObject => "a record is a JSON object, and here is something else",
-            Self::Ends => "it ends before its object is closed",
-            Self::Value => "a JSON value is expected",
-            Self::Number => {
-                "a number is expected as JSON writes it, without leading zeros, a plus sign or a \
-                 bare point"
-            }
-            Self::Key => "a key in double quotes is expected",
-            Self::Colon => "a colon is expected",
-            Self::ObjectEnd => "a comma or } is expected",
-            Self::ArrayEnd => "a comma or ] is expected",
-            Self::Escape => "a backslash is followed by no escape of JSON's",
-            Self::Surrogate => "a \\u escape is half of a surrogate pair",
-            Self::Control => "a string has a control character; write it as an escape",
-            Self::Depth => return write!(f, "it is nested deeper than {MAX_DEPTH} levels"),
-            Self::Size => return write!(f, "it has more than {MAX_NESTED} nested values"),
-            Self::Twice => "its object has that key already",
-            Self::After => "the record has ended, and here is something else",
-        };
-        f.write_str(words)
-    }
-}
 
 /// A string between its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,8 +30,7 @@ pub(crate) struct Span {
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// Stands in one document. All methods but [`Cursor::value`] do nothing else than their name
-/// says; after an error the cursor is of no use.
+/// Stands in one document. After an error it is of no use.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
@@ -112,8 +42,9 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the start of a document, whose bytes are known to be UTF-8. Strings with escapes are resolved into the scratch as long
-    /// as there is room, which there is when it is as long as the text.
+    /// At the start of a document, whose bytes are known to be UTF-8. Strings with escapes are
+    /// resolved into the scratch as long as there is room, which there is when it is as long as
+    /// the document.
     pub(crate) fn new(bytes: &'a [u8], scratch: &'a mut [u8]) -> Self {
         Self { bytes, at: 0, nested: 0, scratch }
     }
@@ -259,6 +190,22 @@ impl<'a> Cursor<'a> {
         as_text: impl FnOnce() -> bool,
     ) -> Result<(), Malformed> {
         match self.peek() {
+            Some(b'{' | b'[') => {
+                if as_text() {
+                    *out = Json::Text(self.skip(1)?);
+                } else {
+                    self.tree(out, 1)?;
+                }
+            }
+            _ => self.scalar(out)?,
+        }
+        Ok(())
+    }
+
+    /// Reads a value that is no object or array into its place.
+    #[inline(always)]
+    fn scalar(&mut self, out: &mut Json<'a>) -> Result<(), Malformed> {
+        match self.peek() {
             Some(b'"') => {
                 let start = self.at + 1;
                 self.at = self.plain_end(start);
@@ -275,29 +222,30 @@ impl<'a> Cursor<'a> {
                 self.number()?;
                 *out = Json::Number(self.since(start));
             }
-            Some(b'{' | b'[') => {
-                *out = if as_text() { Json::Text(self.skip(1)?) } else { self.tree(1)? };
-            }
-            Some(b'n') if self.rest().starts_with(b"null") => {
-                *out = Json::Null;
-                self.at += 4;
-            }
-            _ => *out = self.literal()?,
+            _ => self.literal(out)?,
         }
         Ok(())
     }
 
-    /// `true`, `false` or `null`.
-    #[inline]
-    fn literal(&mut self) -> Result<Json<'a>, Malformed> {
-        let (json, length) = match self.rest() {
-            [b'n', b'u', b'l', b'l', ..] => (Json::Null, 4),
-            [b't', b'r', b'u', b'e', ..] => (Json::Bool(true), 4),
-            [b'f', b'a', b'l', b's', b'e', ..] => (Json::Bool(false), 5),
+    /// Reads `true`, `false` or `null` into its place.
+    #[inline(always)]
+    fn literal(&mut self, out: &mut Json<'a>) -> Result<(), Malformed> {
+        match self.rest() {
+            [b'n', b'u', b'l', b'l', ..] => {
+                *out = Json::Null;
+                self.at += 4;
+            }
+            [b't', b'r', b'u', b'e', ..] => {
+                *out = Json::Bool(true);
+                self.at += 4;
+            }
+            [b'f', b'a', b'l', b's', b'e', ..] => {
+                *out = Json::Bool(false);
+                self.at += 5;
+            }
             _ => return self.expected(What::Value),
-        };
-        self.at += length;
-        Ok(json)
+        }
+        Ok(())
     }
 
     /// Passes a number. What follows it is the caller's to judge.
@@ -382,7 +330,11 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> Result<Span, Malformed> {
         let start = self.at + 1;
         self.at = self.plain_end(start);
-        self.string_end(start)
+        if self.peek() != Some(b'"') {
+            return self.string_end(start);
+        }
+        self.at += 1;
+        Ok(Span { start, end: self.at - 1, escaped: false })
     }
 
     /// Passes the rest of a string by bytes.
@@ -457,10 +409,10 @@ impl<'a> Cursor<'a> {
     /// A key's text, escapes resolved.
     #[inline]
     pub(crate) fn name_of(&mut self, span: Span) -> Cow<'a, str> {
-        match self.text_of(span) {
-            Cow::Borrowed(text) => String::from_utf8_lossy(text),
-            Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
+        if !span.escaped {
+            return Cow::Borrowed(std::str::from_utf8(self.raw(span)).unwrap_or_default());
         }
+        Cow::Owned(String::from_utf8(self.text_of(span).into_owned()).unwrap_or_default())
     }
 
     /// Resolves the escapes of a string that was passed, so all of them are right. The text
@@ -484,49 +436,52 @@ impl<'a> Cursor<'a> {
         if self.nested > MAX_NESTED { self.expected(What::Size) } else { Ok(()) }
     }
 
-    /// Parses a value with everything that is in it. `depth` is the nesting around it.
-    fn tree(&mut self, depth: usize) -> Result<Json<'a>, Malformed> {
+    /// Parses an object or array, at whose bracket the cursor stands, into its place. `depth`
+    /// is the nesting around it.
+    fn tree(&mut self, out: &mut Json<'a>, depth: usize) -> Result<(), Malformed> {
+        if depth >= MAX_DEPTH {
+            return self.expected(What::Depth);
+        }
+        let start = self.at;
+        self.at += 1;
+        if self.bytes.get(start) == Some(&b'{') {
+            let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+            while self.next_key(members.is_empty())? {
+                let key = self.key()?;
+                let name = self.name_of(key);
+                self.colon()?;
+                members.push((name, Json::Null));
+                if let Some((_, value)) = members.last_mut() {
+                    self.inner(value, depth)?;
+                }
+            }
+            let names = || members.iter().map(|(name, _)| name.as_bytes());
+            if repeated(members.len(), names).is_some() {
+                // It is read again for the place of the key.
+                self.at = start;
+                self.skip(depth)?;
+            }
+            *out = Json::Object(members);
+        } else {
+            let mut elements = Vec::new();
+            while self.next_element(elements.is_empty())? {
+                elements.push(Json::Null);
+                if let Some(value) = elements.last_mut() {
+                    self.inner(value, depth)?;
+                }
+            }
+            *out = Json::Array(elements);
+        }
+        Ok(())
+    }
+
+    /// Parses a value that is nested that deep into its place.
+    #[inline]
+    fn inner(&mut self, out: &mut Json<'a>, depth: usize) -> Result<(), Malformed> {
+        self.count()?;
         match self.peek() {
-            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.expected(What::Depth),
-            Some(b'{') => {
-                self.at += 1;
-                let mut members: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
-                let mut keys = Vec::new();
-                while self.next_key(members.is_empty())? {
-                    keys.push(self.at);
-                    let key = self.key()?;
-                    let name = self.name_of(key);
-                    self.colon()?;
-                    self.count()?;
-                    members.push((name, self.tree(depth + 1)?));
-                }
-                let names = || members.iter().map(|(name, _)| name.as_bytes());
-                if let Some(index) = repeated(members.len(), names)
-                    && let Some(&at) = keys.get(index)
-                {
-                    return Err(Malformed { at, what: What::Twice });
-                }
-                Ok(Json::Object(members))
-            }
-            Some(b'[') => {
-                self.at += 1;
-                let mut elements = Vec::new();
-                while self.next_element(elements.is_empty())? {
-                    self.count()?;
-                    elements.push(self.tree(depth + 1)?);
-                }
-                Ok(Json::Array(elements))
-            }
-            Some(b'"') => {
-                let span = self.string()?;
-                Ok(Json::String(self.text_of(span)))
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let start = self.at;
-                self.number()?;
-                Ok(Json::Number(self.since(start)))
-            }
-            _ => self.literal(),
+            Some(b'{' | b'[') => self.tree(out, depth + 1),
+            _ => self.scalar(out),
         }
     }
 
@@ -576,7 +531,7 @@ impl<'a> Cursor<'a> {
                     match self.peek() {
                         Some(b'"') => self.string().map(drop)?,
                         Some(b'-' | b'0'..=b'9') => self.number()?,
-                        _ => self.literal().map(drop)?,
+                        _ => self.literal(&mut Json::Null)?,
                     }
                 }
             }
@@ -626,55 +581,6 @@ where
         return names().position(|name| !seen.insert(name));
     }
     names().enumerate().position(|(index, name)| names().take(index).any(|other| other == name))
-}
-
-/// Writes the text of a string whose escapes are right. Says how long it is.
-fn unescape(raw: &[u8], out: &mut [u8]) -> usize {
-    let mut length = 0;
-    let mut put = |bytes: &[u8]| {
-        if let Some(room) = out.get_mut(length..length + bytes.len()) {
-            room.copy_from_slice(bytes);
-            length += bytes.len();
-        }
-    };
-    let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        let (plain, escape) = rest.split_at(at);
-        put(plain);
-        let (resolved, taken) = match escape.get(1) {
-            Some(b'b') => ('\u{8}', 2),
-            Some(b'f') => ('\u{c}', 2),
-            Some(b'n') => ('\n', 2),
-            Some(b'r') => ('\r', 2),
-            Some(b't') => ('\t', 2),
-            Some(b'u') => code_point(escape),
-            Some(&other) => (char::from(other), 2),
-            None => (char::REPLACEMENT_CHARACTER, 1),
-        };
-        let mut buffer = [0; 4];
-        put(resolved.encode_utf8(&mut buffer).as_bytes());
-        rest = escape.get(taken..).unwrap_or_default();
-    }
-    put(rest);
-    length
-}
-
-/// The character of `\uXXXX`, or of the surrogate pair `\uXXXX\uXXXX`, and how many bytes
-/// write it.
-fn code_point(escape: &[u8]) -> (char, usize) {
-    let unit = |from: usize| {
-        let digits = escape.get(from..from + 4)?;
-        digits.iter().try_fold(0, |unit, byte| Some(unit << 4 | char::from(*byte).to_digit(16)?))
-    };
-    let found = match unit(2) {
-        Some(high @ 0xD800..=0xDBFF) => unit(8)
-            .and_then(|low| {
-                char::from_u32(0x1_0000 + ((high - 0xD800) << 10) + low.checked_sub(0xDC00)?)
-            })
-            .map(|character| (character, 12)),
-        unit => unit.and_then(char::from_u32).map(|character| (character, 6)),
-    };
-    found.unwrap_or((char::REPLACEMENT_CHARACTER, escape.len()))
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use landfall_contract::JsonLayout;
 
-use super::cursor::{Cursor, Malformed};
+use super::cursor::Cursor;
 use super::keys::{Keys, START};
+use super::malformed::Malformed;
 use super::scan::{Broken, JsonFault, JsonRecord, JsonScanner, JsonSink};
 use crate::csv::Limits;
 use crate::document::Json;
