@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
-use landfall_check::{CheckPlan, FileCheck, OutputColumn, RowSink, TableSchema, TableType, Value};
+use landfall_check::{
+    CheckPlan, Drift, FileCheck, OutputColumn, RowSink, TableSchema, TableType, Value, compare,
+    file_columns,
+};
 use landfall_contract::{Contract, OnBadRows};
 use landfall_lake::{DataFileWriter, LoadedTable};
-use landfall_messages::{Batch, ObjectVersion};
+use landfall_messages::{Batch, ObjectVersion, Verdict};
 
 use crate::error::Error;
 use crate::rows::{DoesNotFit, RowBuffer};
@@ -91,6 +94,13 @@ async fn write_object(
     let Ok(report) = check.finish(&mut rows);
     if let Some(problem) = report.problem {
         return Err(not_as_checked(problem.message));
+    }
+    // The table may have changed since the check so that the rows cannot be read as its types.
+    let drift = file_columns(&report).map(|columns| compare(&columns, contract, Some(table)));
+    if let Some((_, change)) = drift.as_ref().and_then(Drift::decisive)
+        && change.verdict == Verdict::Reject
+    {
+        return Err(not_as_checked(change.message.clone()));
     }
     rows.write(writer, object).await?;
     if report.bad_rows > 0 && contract.policy.on_bad_rows == OnBadRows::Reject {
