@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use landfall_check::{
-    CheckPlan, FileCheck, KeysChecked, OutputColumn, RowSink, SeenKeys, TableSchema, TableType,
-    Value, Wants,
+    CheckPlan, Drift, FileCheck, KeysChecked, OutputColumn, RowSink, SeenKeys, TableSchema,
+    TableType, Value, Wants, compare, file_columns,
 };
 use landfall_contract::{Contract, OnBadRows};
 use landfall_lake::{DataFileWriter, LoadedTable};
-use landfall_messages::{Batch, ObjectVersion};
+use landfall_messages::{Batch, ObjectVersion, Verdict};
 
 use crate::error::Error;
 use crate::rows::{DoesNotFit, RowBuffer};
@@ -117,6 +117,13 @@ async fn write_object(
     let Ok(mut report) = check.finish(&mut rows);
     if let Some(problem) = report.problem {
         return Err(not_as_checked(problem.message));
+    }
+    // The table may have changed since the check so that the rows cannot be read as its types.
+    let drift = file_columns(&report).map(|columns| compare(&columns, contract, Some(table)));
+    if let Some((_, change)) = drift.as_ref().and_then(Drift::decisive)
+        && change.verdict == Verdict::Reject
+    {
+        return Err(not_as_checked(change.message.clone()));
     }
     rows.write(writer, object).await?;
     if let KeysChecked::Beyond { rows } = report.keys {

@@ -180,6 +180,10 @@ async fn a_requirement_that_the_contract_drops_is_lifted_before_the_rows_are_rea
         } else {
             let refusal = task.append().await.unwrap_err().to_string();
             assert!(refusal.contains("it has 1 bad rows"), "{refusal}");
+            let object = world.file("without", "id\n4\n").await;
+            let task = world.task("orders-without", &[&object]);
+            let refusal = task.append().await.unwrap_err().to_string();
+            assert!(refusal.contains("the required column name is not in the file"), "{refusal}");
         }
         assert_eq!(name(&world), !lifted);
     }

@@ -239,6 +239,12 @@ fn map(name: &str, value: Column) -> Column {
     Column { column_type, ..column(name, FieldType::String) }
 }
 
+/// Changes columns.
+type Change = fn(&mut Vec<Column>);
+
+/// (change, column, verdict) of each difference.
+type Seen<'a> = &'a [(&'a str, &'a str, Verdict)];
+
 /// An order with an address, items and attributes.
 fn nested_columns() -> Vec<Column> {
     let sku = Column { required: true, ..column("sku", FieldType::String) };
@@ -300,8 +306,7 @@ fn nested_columns_that_agree_are_accepted() {
 
 #[test]
 fn what_a_file_changes_inside_a_column_is_named_by_its_path() {
-    type Change = fn(&mut Vec<Column>);
-    let cases: [(Change, &[(&str, &str, Verdict)]); 9] = [
+    let cases: [(Change, Seen); 9] = [
         (
             |file| fields_at(file, &["address"]).push(column("zip", FieldType::String)),
             &[("columnAdded", "address.zip", Verdict::Review)],
@@ -361,8 +366,7 @@ fn what_a_file_changes_inside_a_column_is_named_by_its_path() {
 
 #[test]
 fn what_a_contract_changes_inside_a_column_is_named_by_its_path() {
-    type Change = fn(&mut Vec<Column>);
-    let cases: [(Change, &[(&str, &str, Verdict)]); 8] = [
+    let cases: [(Change, Seen); 8] = [
         (
             |wanted| fields_at(wanted, &["address"]).push(column("zip", FieldType::String)),
             &[("contractColumnAdded", "address.zip", Verdict::Evolve)],
