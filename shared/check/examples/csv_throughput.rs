@@ -18,7 +18,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use landfall_check::{
-    CsvScanner, FileCheck, FileReport, Limits, Options, Record, RecordSink, Records, ReportOnly,
+    CheckPlan, CsvScanner, FileCheck, FileReport, Limits, Record, RecordSink, Records, ReportOnly,
 };
 use landfall_contract::{Contract, CsvFormat, Format};
 
@@ -187,7 +187,7 @@ fn scan<const RECORDS: bool>(file: &[u8]) {
 
 fn run(file: &[u8], contract: &Contract) -> FileReport {
     let format = Format::Csv(CsvFormat::default());
-    let mut check = FileCheck::new(contract, &format, None, Options::default()).expect("compiles");
+    let mut check = FileCheck::new(CheckPlan::new(contract, &format)).expect("compiles");
     for chunk in file.chunks(CHUNK) {
         let Ok(()) = check.feed(chunk, &mut ReportOnly);
     }
