@@ -29,6 +29,7 @@ mod index;
 mod record;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use landfall_contract::CsvFormat;
 use memchr::memchr;
@@ -36,6 +37,9 @@ use memchr::memchr;
 use index::{Dialect, Index};
 use record::{FLAG, Fields, Span};
 pub use record::{Field, QuoteFault, QuoteFaultKind, Record, RecordSink, Records};
+pub(crate) use texts::Texts;
+#[cfg(test)]
+pub(crate) use texts::with_texts;
 
 /// Bounds on what one record may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use landfall_contract::CsvFormat;
 
-use crate::csv::{CsvScanner, Limits, MAX_FIELDS, Record, RecordSink, ScanFault};
+use crate::csv::{CsvScanner, Limits, MAX_FIELDS, Record, RecordSink, Records, ScanFault};
 use crate::header::normal_name;
 use crate::judge::Judge;
 use crate::report::{FileProblem, FileReport};
@@ -105,6 +105,17 @@ impl<S: RowSink> RecordSink for Sorter<'_, S> {
             self.rows.first_record(record, self.sink)
         }
     }
+
+    fn records(&mut self, records: &mut Records<'_>) -> Result<(), Self::Error> {
+        let mut from = 0;
+        if !self.rows.judge.is_bound()
+            && let Some(record) = records.record(0)
+        {
+            self.rows.first_record(&record, self.sink)?;
+            from = 1;
+        }
+        self.rows.rows(records, from, self.sink).map_err(Stop::Sink)
+    }
 }
 
 impl Rows {
@@ -112,6 +123,16 @@ impl Rows {
     fn row<S: RowSink>(&mut self, record: &Record<'_>, sink: &mut S) -> Result<(), S::Error> {
         let null_value = self.format.null_value.as_deref().map(str::as_bytes);
         self.judge.row_text(record, null_value, sink)
+    }
+
+    fn rows<S: RowSink>(
+        &mut self,
+        records: &mut Records<'_>,
+        from: usize,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let null_value = self.format.null_value.as_deref().map(str::as_bytes);
+        self.judge.rows_text(records, from, null_value, sink)
     }
 
     /// Learns the columns, from the header or, without one, from the contract.

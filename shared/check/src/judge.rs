@@ -29,7 +29,7 @@ use landfall_contract::{Contract, DataType, OnBadRows};
 use self::cells::TextCells;
 use self::watch::Watch;
 use crate::column::{ColumnCheck, Evidence, Needs};
-use crate::csv::{Field, QuoteFaultKind, Record};
+use crate::csv::{Field, QuoteFaultKind, Record, Records};
 use crate::document::Json;
 use crate::faults::{Faults, RowStatus};
 use crate::infer::Inference;
@@ -39,6 +39,7 @@ use crate::metrics::counts_only_rows;
 use crate::plan::{CheckPlan, OutputColumn};
 use crate::report::{FileProblem, FileReport, UndeclaredColumn};
 use crate::rule::{CompileError, Rule};
+use crate::screen::Screen;
 use crate::sink::RowSink;
 use crate::table::TableSchema;
 use crate::tally::Tally;
@@ -72,6 +73,8 @@ pub(crate) struct Judge {
     compiled: Vec<Option<ColumnCheck>>,
     /// In the order of the file, once bound.
     columns: Vec<ColumnCheck>,
+    /// Of the same columns, from the first batch of records on.
+    screens: Vec<Screen>,
     bound: bool,
     /// What the file calls each column; absent where it has none, which only a file without
     /// a header can do.
@@ -126,6 +129,7 @@ impl Judge {
             loads_rule_breakers: contract.policy.on_bad_rows == OnBadRows::Warn,
             compiled,
             columns: Vec::new(),
+            screens: Vec::new(),
             bound: false,
             spelled: Vec::new(),
             open: None,
@@ -246,19 +250,90 @@ impl Judge {
     ///
     /// # Errors
     /// The sink's own.
-    #[inline]
     pub(crate) fn row_text<S: RowSink>(
         &mut self,
         record: &Record<'_>,
         null_value: Option<&[u8]>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
+        let good = self.is_good_text(record, null_value);
+        self.take_text(record, good, null_value, sink)
+    }
+
+    /// Takes some records of delimited text, from that place on, as [`Self::row_text`] takes
+    /// each.
+    ///
+    /// # Errors
+    /// The sink's own.
+    pub(crate) fn rows_text<S: RowSink>(
+        &mut self,
+        records: &mut Records<'_>,
+        from: usize,
+        null_value: Option<&[u8]>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
+        let good = self.screen_text(records, null_value);
+        // Nobody asks what is in a good row.
+        let only_counts = !S::WANTS_VALUES && self.watch.is_none() && self.undeclared.is_empty();
+        for place in from..records.len() {
+            let good = good >> place & 1 == 1;
+            if good && only_counts {
+                self.rows += 1;
+                self.loadable_rows += 1;
+                sink.good(&[])?;
+            } else if let Some(record) = records.record(place) {
+                self.take_text(&record, good, null_value, sink)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The good ones of some records of delimited text, one bit each.
+    fn screen_text(&mut self, records: &mut Records<'_>, null_value: Option<&[u8]>) -> u64 {
+        let count = self.columns.len();
+        if self.screens.len() != count {
+            self.screens = self.columns.iter().map(|c| Screen::new(c, null_value)).collect();
+        }
+        let mut good = records.regular(count);
+        let mut texts = records.texts(count);
+        for (place, (screen, column)) in self.screens.iter().zip(&self.columns).enumerate() {
+            records.find_texts(place, count, &mut texts);
+            let mut unsure = good & !screen.pass(&texts);
+            while unsure != 0 {
+                let record = unsure.trailing_zeros() as usize;
+                let bit = unsure & unsure.wrapping_neg();
+                unsure ^= bit;
+                let field = if texts.escaped & bit == 0 {
+                    Some(Field { bytes: texts.text(record), quoted: texts.quoted & bit != 0 })
+                } else {
+                    records.peek(record).and_then(|record| record.field(place))
+                };
+                let is_good = field.is_some_and(|Field { bytes, quoted }| {
+                    if column.is_null(bytes, quoted, null_value) {
+                        !column.required
+                    } else {
+                        column.accepts(bytes, texts.ascii & bit != 0)
+                    }
+                });
+                if !is_good {
+                    good ^= bit;
+                }
+            }
+        }
+        good
+    }
+
+    /// Takes a record of delimited text that is known to be good, or else is to be judged.
+    #[inline]
+    fn take_text<S: RowSink>(
+        &mut self,
+        record: &Record<'_>,
+        good: bool,
+        null_value: Option<&[u8]>,
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
         self.rows += 1;
-        let status = if self.is_good_text(record, null_value) {
-            RowStatus::Good
-        } else {
-            self.judge_text(record, null_value)
-        };
+        let status = if good { RowStatus::Good } else { self.judge_text(record, null_value) };
         let watched = match &self.watch {
             None => status,
             Some(_) => self.watch_text(record, null_value, status),

@@ -10,8 +10,8 @@ use crate::value::{self, Value};
 /// Inclusive bounds of integers, days and microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Range {
-    min: i64,
-    max: i64,
+    pub(crate) min: i64,
+    pub(crate) max: i64,
 }
 
 impl Range {
@@ -33,8 +33,8 @@ pub(crate) struct DecimalRange {
     pub(crate) scale: u8,
     /// Magnitudes are below it.
     pub(crate) limit: i128,
-    min: i128,
-    max: i128,
+    pub(crate) min: i128,
+    pub(crate) max: i128,
 }
 
 impl DecimalRange {
@@ -72,14 +72,14 @@ impl FloatRange {
 
     /// NaN is only in a range without a bound.
     #[inline]
-    fn above(&self, value: f64) -> bool {
+    pub(crate) fn above(&self, value: f64) -> bool {
         value > self.min
             || (value == self.min && !self.min_exclusive)
             || (value.is_nan() && self.min == f64::NEG_INFINITY)
     }
 
     #[inline]
-    fn below(&self, value: f64) -> bool {
+    pub(crate) fn below(&self, value: f64) -> bool {
         value < self.max
             || (value == self.max && !self.max_exclusive)
             || (value.is_nan() && self.max == f64::INFINITY)

@@ -12,13 +12,13 @@ use crate::value::{self, Number};
 /// Rules on the text of a value.
 #[derive(Debug)]
 pub(crate) struct TextRules {
-    patterns: Vec<regex::bytes::Regex>,
-    format: Option<StringFormat>,
-    missing_values: Option<ValidValues>,
-    valid_values: Option<ValidValues>,
-    multiple_of: Option<(MultipleOf, String)>,
-    min_length: usize,
-    max_length: usize,
+    pub(crate) patterns: Vec<regex::bytes::Regex>,
+    pub(crate) format: Option<StringFormat>,
+    pub(crate) missing_values: Option<ValidValues>,
+    pub(crate) valid_values: Option<ValidValues>,
+    pub(crate) multiple_of: Option<(MultipleOf, String)>,
+    pub(crate) min_length: usize,
+    pub(crate) max_length: usize,
 }
 
 impl TextRules {
@@ -178,8 +178,8 @@ fn characters(bytes: &[u8]) -> usize {
 pub(crate) struct ValidValues {
     short: Vec<u64>,
     long: HashSet<Vec<u8>>,
-    /// As the contract lists them, for messages.
-    listed: Vec<String>,
+    /// As the contract lists them.
+    pub(crate) listed: Vec<String>,
 }
 
 impl ValidValues {

@@ -124,22 +124,32 @@ pub(crate) fn load(bytes: &[u8]) -> u64 {
     }
 }
 
-const ZEROS: u64 = 0x3030_3030_3030_3030;
+pub(crate) const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-/// The number that 8 ASCII digits write, first digit in the lowest byte.
+/// Whether all 8 bytes are ASCII digits.
+#[inline(always)]
+pub(crate) fn are_digits(word: u64) -> bool {
+    const HIGH: u64 = 0xF0F0_F0F0_F0F0_F0F0;
+    ((word & HIGH) == ZEROS) & ((word.wrapping_add(0x0606_0606_0606_0606) & HIGH) == ZEROS)
+}
+
+/// The number that 8 ASCII digits write, first digit in the lowest byte; of other bytes,
+/// any number.
 ///
 /// Daniel Lemire, "Quickly parsing eight digits", 2018.
 #[inline(always)]
-fn eight_digits(word: u64) -> Option<u64> {
-    let all_digits = (word & 0xF0F0_F0F0_F0F0_F0F0) == ZEROS
-        && (word.wrapping_add(0x0606_0606_0606_0606) & 0xF0F0_F0F0_F0F0_F0F0) == ZEROS;
-    if !all_digits {
-        return None;
-    }
-    let pairs = (word - ZEROS).wrapping_mul(10).wrapping_add((word - ZEROS) >> 8);
+pub(crate) fn of_digits(word: u64) -> u64 {
+    let digits = word.wrapping_sub(ZEROS);
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     let high = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
     let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
-    Some(high.wrapping_add(low) >> 32)
+    high.wrapping_add(low) >> 32
+}
+
+/// The number that 8 ASCII digits write, if they are digits.
+#[inline(always)]
+fn eight_digits(word: u64) -> Option<u64> {
+    are_digits(word).then(|| of_digits(word))
 }
 
 /// The number that the first `length` (1 to 8) bytes of the word write.
@@ -212,7 +222,8 @@ pub(crate) fn decimal_limit(precision: u8) -> i128 {
     10_i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX)
 }
 
-const POWERS: [u64; 19] = {
+/// Powers of ten.
+pub(crate) const POWERS: [u64; 19] = {
     let mut powers = [1; 19];
     let mut index = 1;
     while index < 19 {

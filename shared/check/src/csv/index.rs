@@ -52,6 +52,7 @@ impl Dialect {
         }
     }
 
+    #[inline(never)]
     fn masks_of_few(&self, bytes: &[u8]) -> Masks {
         let mut block = [0; 64];
         for (to, from) in block.iter_mut().zip(bytes) {
@@ -151,19 +152,26 @@ struct Carry {
 
 /// Bytes of records that are worth a batch, however few the records: more would leave the
 /// cache between the scan and the sink.
-const BATCH_BYTES: u32 = 32 << 10;
+const BATCH_BYTES: u32 = 64 << 10;
 
 /// Where records and fields of a chunk are. Offsets count from the chunk's first byte.
 #[derive(Debug)]
 pub(super) struct Index {
     /// For each separator outside quotes the offset behind it, where the next field starts.
-    /// The first entry is where the first field starts. Behind `used` is room.
+    /// The first entry is where the first field starts. Behind [`State::used`] is room.
     ends: Vec<u32>,
-    used: usize,
     marks: Vec<Mark>,
+    state: State,
+}
+
+/// How far the index has come.
+#[derive(Debug, Clone, Copy)]
+struct State {
     /// Offset of the next block.
     at: usize,
     carry: Carry,
+    /// Entries so far.
+    used: usize,
     /// Entry of the current record's first field.
     first: usize,
     flags: u32,
@@ -173,18 +181,35 @@ pub(super) struct Index {
     inner_lines: u32,
 }
 
+/// Why a run of blocks ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// There is a batch.
+    Batch,
+    /// There is no room for the entries of one more block.
+    Room,
+    /// What follows is for the careful reader, or is not there yet.
+    End,
+}
+
+impl State {
+    const START: Self = Self {
+        at: 0,
+        carry: Carry { inside: 0, separator: 1, closed: 0 },
+        used: 1,
+        first: 1,
+        flags: 0,
+        lines: 0,
+        inner_lines: 0,
+    };
+}
+
 impl Default for Index {
     fn default() -> Self {
         Self {
-            ends: vec![0; 256],
-            used: 1,
+            ends: vec![0; 1024],
             marks: Vec::with_capacity(2 * Records::MAX),
-            at: 0,
-            carry: Carry { inside: 0, separator: 1, closed: 0 },
-            first: 1,
-            flags: 0,
-            lines: 0,
-            inner_lines: 0,
+            state: State::START,
         }
     }
 }
@@ -195,168 +220,40 @@ impl Index {
         if let Some(first) = self.ends.first_mut() {
             *first = 0;
         }
-        self.used = 1;
         self.marks.clear();
-        self.at = 0;
-        self.carry = Carry { inside: 0, separator: 1, closed: 0 };
-        self.first = 1;
-        self.flags = 0;
-        self.lines = 0;
-        self.inner_lines = 0;
+        self.state = State::START;
     }
 
     /// Reads on until there is a batch of records, or no more can be read.
     pub(super) fn fill(&mut self, bytes: &[u8], dialect: &Dialect, max_record: usize) -> bool {
-        // A record cannot be too long where all bytes together are not.
-        let max_record = if bytes.len() > max_record { max_record } else { usize::MAX };
-        if self.at == 0 && dialect.comment.is_some() && bytes.first().copied() == dialect.comment {
+        let is_comment = |byte: Option<&u8>| byte.is_some() && byte == dialect.comment.as_ref();
+        if self.state.at == 0 && is_comment(bytes.first()) {
             return false;
         }
-        while let Some(rest) = bytes.get(self.at..).filter(|rest| !rest.is_empty()) {
-            if self.has_batch() {
-                return true;
-            }
-            if !self.take_block(bytes, rest, dialect, max_record) {
-                return false;
-            }
-            self.at += 64;
-        }
-        false
-    }
-
-    /// Reads one block; false where the careful reader must go on behind the last mark.
-    #[inline(always)]
-    fn take_block(
-        &mut self,
-        bytes: &[u8],
-        rest: &[u8],
-        dialect: &Dialect,
-        max_record: usize,
-    ) -> bool {
-        let masks = dialect.masks(rest);
-        let mut separators = masks.delimiter | masks.newline;
-        let mut inner_newlines = 0;
-        let mut flags = if masks.beyond_ascii != 0 { BEYOND_ASCII } else { 0 };
-        if masks.quote | self.carry.inside | self.carry.closed != 0 {
-            let inside = parity(masks.quote) ^ self.carry.inside;
-            separators &= !inside;
-            inner_newlines = masks.newline & inside;
-            let (opening, closing) = (masks.quote & inside, masks.quote & !inside);
-            let after_separator = (separators << 1) | self.carry.separator;
-            let after_closing = (closing << 1) | self.carry.closed;
-            let stray = opening & !(after_separator | after_closing);
-            let loose = after_closing & !(separators | opening);
-            let valid = if rest.len() < 64 { (1 << rest.len()) - 1 } else { u64::MAX };
-            if stray != 0 || !only_line_ends(loose & valid, rest) {
-                return false;
-            }
-            flags |= QUOTES;
-            if opening & after_closing != 0 {
-                flags |= DOUBLED_QUOTES;
-            }
-            // All ones where the last byte is inside.
-            self.carry.inside = (inside.cast_signed() >> 63).cast_unsigned();
-            self.carry.closed = closing >> 63;
-        }
-        self.carry.separator = separators >> 63;
-        self.flags |= flags;
-        let before = self.used;
-        if !self.push_ends(separators) {
-            return false;
-        }
-        let mut line_ends = masks.newline & separators;
-        while line_ends != 0 {
-            let line_end = line_ends & line_ends.wrapping_neg();
-            line_ends ^= line_end;
-            // Every bit up to and with the line end.
-            let passed = line_end | (line_end - 1);
-            let last = before + (separators & passed).count_ones() as usize - 1;
-            if inner_newlines != 0 {
-                self.inner_lines += (inner_newlines & passed).count_ones();
-                inner_newlines &= !passed;
-            }
-            if !self.end_record(last, bytes, dialect, max_record) {
-                return false;
-            }
-            self.flags = flags;
-        }
-        self.inner_lines += inner_newlines.count_ones();
-        true
-    }
-
-    /// Notes the offsets behind each separator of the block.
-    #[inline(always)]
-    fn push_ends(&mut self, mut separators: u64) -> bool {
-        if self.ends.len() < self.used + 64 {
-            // More fields than are remembered: the careful reader counts the rest.
-            if self.used - self.first > MAX_FIELDS - 64 {
-                return false;
-            }
-            self.ends.resize(2 * self.ends.len() + 64, 0);
-        }
-        let count = separators.count_ones() as usize;
-        let base = self.at as u32 + 1;
-        let Some(room) = self.ends.get_mut(self.used..).and_then(<[u32]>::first_chunk_mut::<64>)
-        else {
-            return false;
+        let source = Source {
+            bytes,
+            dialect: *dialect,
+            // A record cannot be too long where all bytes together are not.
+            max_record: if bytes.len() > max_record { max_record } else { usize::MAX },
         };
-        // Writing more than there is costs less than a branch that is often mistaken.
-        for eight in room.as_chunks_mut::<8>().0 {
-            for place in eight {
-                // The top bit only keeps the count of zeros defined when no bit is left.
-                *place = base + (separators | (1 << 63)).trailing_zeros();
-                separators &= separators.wrapping_sub(1);
+        loop {
+            // The state is only kept in registers while nothing else can reach it.
+            let mut state = self.state;
+            let outcome = state.take_blocks(&source, &mut self.ends, &mut self.marks);
+            self.state = state;
+            match outcome {
+                Outcome::Batch => return true,
+                // More fields than are remembered: the careful reader counts the rest.
+                Outcome::Room if state.used - state.first > MAX_FIELDS - 64 => return false,
+                Outcome::Room => self.ends.resize(2 * self.ends.len(), 0),
+                Outcome::End => return false,
             }
-            if separators == 0 {
-                break;
-            }
         }
-        self.used += count;
-        true
-    }
-
-    /// Ends a record, or an empty line, with the separator of that entry.
-    #[inline(always)]
-    fn end_record(
-        &mut self,
-        last: usize,
-        bytes: &[u8],
-        dialect: &Dialect,
-        max_record: usize,
-    ) -> bool {
-        let entry = |place: usize| self.ends.get(place).map_or(0, |&end| end as usize);
-        let (start, end) = (entry(self.first - 1), entry(last));
-        if end - start > max_record || last - self.first >= MAX_FIELDS {
-            return false;
-        }
-        let blank = last == self.first
-            && (end - start == 1 || (end - start == 2 && bytes.get(start) == Some(&b'\r')));
-        if !blank {
-            self.marks.push(Mark {
-                first: self.first as u32,
-                last: last as u32,
-                line: self.lines,
-                flags: self.flags,
-            });
-        }
-        self.first = last + 1;
-        self.lines += 1 + self.inner_lines;
-        self.inner_lines = 0;
-        // Quotes mean nothing in a comment, so what was read of it is void.
-        dialect.comment.is_none() || bytes.get(end).copied() != dialect.comment
     }
 
     /// Whether there are enough records, or bytes of them, for a batch.
-    #[inline(always)]
     pub(super) fn has_batch(&self) -> bool {
-        match (self.marks.len(), self.marks.first()) {
-            (0, _) | (_, None) => false,
-            (Records::MAX.., _) => true,
-            (_, Some(mark)) => {
-                let start = self.ends.get(mark.first as usize - 1).copied().unwrap_or_default();
-                (self.at as u32).saturating_sub(start) >= BATCH_BYTES
-            }
-        }
+        is_batch(&self.marks, &self.ends)
     }
 
     pub(super) fn has_records(&self) -> bool {
@@ -368,18 +265,18 @@ impl Index {
         let count = self.marks.len().min(Records::MAX);
         (
             self.marks.get(..count).unwrap_or_default(),
-            self.ends.get(..self.used).unwrap_or_default(),
+            self.ends.get(..self.state.used).unwrap_or_default(),
         )
     }
 
     /// Forgets the records of [`Index::batch`].
     pub(super) fn drop_batch(&mut self) {
         self.marks.drain(..self.marks.len().min(Records::MAX));
-        let kept = self.marks.first().map_or(self.first, |mark| mark.first as usize);
-        let gone = kept - 1;
-        self.ends.copy_within(gone..self.used, 0);
-        self.used -= gone;
-        self.first -= gone;
+        let State { used, first, .. } = &mut self.state;
+        let gone = self.marks.first().map_or(*first, |mark| mark.first as usize) - 1;
+        self.ends.copy_within(gone..*used, 0);
+        *used -= gone;
+        *first -= gone;
         for mark in &mut self.marks {
             mark.first -= gone as u32;
             mark.last -= gone as u32;
@@ -388,21 +285,188 @@ impl Index {
 
     /// Offset behind the last line that was read whole.
     pub(super) fn end(&self) -> usize {
-        self.ends.get(self.first - 1).copied().unwrap_or_default() as usize
+        offset(&self.ends, self.state.first - 1) as usize
     }
 
     /// Lines up to there.
     pub(super) fn lines(&self) -> u64 {
-        u64::from(self.lines)
+        u64::from(self.state.lines)
+    }
+}
+
+#[inline(always)]
+fn offset(ends: &[u32], place: usize) -> u32 {
+    ends.get(place).copied().unwrap_or_default()
+}
+
+#[inline(always)]
+fn is_batch(marks: &[Mark], ends: &[u32]) -> bool {
+    let (Some(first), Some(last)) = (marks.first(), marks.last()) else { return false };
+    let start = offset(ends, first.first as usize - 1);
+    marks.len() >= Records::MAX || offset(ends, last.last as usize) - start >= BATCH_BYTES
+}
+
+/// What is read.
+struct Source<'a> {
+    bytes: &'a [u8],
+    dialect: Dialect,
+    max_record: usize,
+}
+
+impl State {
+    fn take_blocks(
+        &mut self,
+        source: &Source<'_>,
+        ends: &mut [u32],
+        marks: &mut Vec<Mark>,
+    ) -> Outcome {
+        if is_batch(marks, ends) {
+            return Outcome::Batch;
+        }
+        // The last bytes of a chunk, fewer than a block, are left to the careful reader.
+        while let Some(block) = source.bytes.get(self.at..).and_then(<[u8]>::first_chunk::<64>) {
+            let Some(room) = ends.get_mut(self.used..).and_then(<[u32]>::first_chunk_mut::<64>)
+            else {
+                return Outcome::Room;
+            };
+            let masks = source.dialect.masks_of(block);
+            let mut block = Block {
+                separators: masks.delimiter | masks.newline,
+                inner_newlines: 0,
+                flags: if masks.beyond_ascii != 0 { BEYOND_ASCII } else { 0 },
+            };
+            if masks.quote | self.carry.inside | self.carry.closed != 0
+                && !self.take_quotes(source.bytes, &masks, &mut block)
+            {
+                return Outcome::End;
+            }
+            self.carry.separator = block.separators >> 63;
+            self.flags |= block.flags;
+            let before = self.used;
+            push_ends(block.separators, self.at as u32 + 1, room);
+            self.used += block.separators.count_ones() as usize;
+            self.at += 64;
+            let line_ends = masks.newline & block.separators;
+            if line_ends != 0 {
+                if !self.take_line_ends(line_ends, before, &mut block, source, ends, marks) {
+                    return Outcome::End;
+                }
+            }
+            if block.inner_newlines != 0 {
+                self.inner_lines += block.inner_newlines.count_ones();
+            }
+            if line_ends != 0 && is_batch(marks, ends) {
+                return Outcome::Batch;
+            }
+        }
+        Outcome::End
+    }
+
+    /// Finds which bytes are inside quotes; whether all quotes stand where they may.
+    #[inline(always)]
+    fn take_quotes(&mut self, bytes: &[u8], masks: &Masks, block: &mut Block) -> bool {
+        let inside = parity(masks.quote) ^ self.carry.inside;
+        block.separators &= !inside;
+        block.inner_newlines = masks.newline & inside;
+        let (opening, closing) = (masks.quote & inside, masks.quote & !inside);
+        let after_separator = (block.separators << 1) | self.carry.separator;
+        let after_closing = (closing << 1) | self.carry.closed;
+        let stray = opening & !(after_separator | after_closing);
+        let loose = after_closing & !(block.separators | opening);
+        if stray != 0 || !only_line_ends(loose, bytes.get(self.at..).unwrap_or_default()) {
+            return false;
+        }
+        let doubled = if opening & after_closing != 0 { DOUBLED_QUOTES } else { 0 };
+        block.flags |= QUOTES | doubled;
+        // All ones where the last byte is inside.
+        self.carry.inside = (inside.cast_signed() >> 63).cast_unsigned();
+        self.carry.closed = closing >> 63;
+        true
+    }
+
+    /// Ends a record, or an empty line, at each of the line ends; false where the careful
+    /// reader must go on behind the last of them that was taken.
+    #[inline(always)]
+    fn take_line_ends(
+        &mut self,
+        mut line_ends: u64,
+        before: usize,
+        block: &mut Block,
+        source: &Source<'_>,
+        ends: &[u32],
+        marks: &mut Vec<Mark>,
+    ) -> bool {
+        while line_ends != 0 {
+            let line_end = line_ends & line_ends.wrapping_neg();
+            line_ends ^= line_end;
+            // Every bit up to and with the line end.
+            let passed = line_end | (line_end - 1);
+            let last = before + (block.separators & passed).count_ones() as usize - 1;
+            if block.inner_newlines != 0 {
+                self.inner_lines += (block.inner_newlines & passed).count_ones();
+                block.inner_newlines &= !passed;
+            }
+            let start = offset(ends, self.first - 1) as usize;
+            let end = offset(ends, last) as usize;
+            if end - start > source.max_record || last - self.first >= MAX_FIELDS {
+                return false;
+            }
+            let is_blank =
+                last == self.first && matches!(source.bytes.get(start..end), Some(b"\n" | b"\r\n"));
+            if !is_blank {
+                marks.push(Mark {
+                    first: self.first as u32,
+                    last: last as u32,
+                    line: self.lines,
+                    flags: self.flags,
+                });
+            }
+            self.first = last + 1;
+            self.lines += 1 + self.inner_lines;
+            self.inner_lines = 0;
+            self.flags = block.flags;
+            // Quotes mean nothing in a comment, so what was read of it is void.
+            if let Some(comment) = source.dialect.comment
+                && source.bytes.get(end) == Some(&comment)
+            {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// What was found in one block.
+struct Block {
+    /// Delimiters and line ends outside quotes.
+    separators: u64,
+    /// Line ends inside quotes that no record has counted.
+    inner_newlines: u64,
+    flags: u32,
+}
+
+/// Notes the offsets behind each separator of a block: `base` is that behind its first byte.
+#[inline(always)]
+fn push_ends(mut separators: u64, base: u32, room: &mut [u32; 64]) {
+    // Writing more than there is costs less than a branch that is often mistaken.
+    for eight in room.as_chunks_mut::<8>().0 {
+        for place in eight {
+            // The top bit only keeps the count of zeros defined when no bit is left.
+            *place = base + (separators | (1 << 63)).trailing_zeros();
+            separators &= separators.wrapping_sub(1);
+        }
+        if separators == 0 {
+            break;
+        }
     }
 }
 
 /// Whether each of these bytes is the CR of a line end.
 #[inline(always)]
-fn only_line_ends(mut mask: u64, block: &[u8]) -> bool {
+fn only_line_ends(mut mask: u64, bytes: &[u8]) -> bool {
     while mask != 0 {
         let at = mask.trailing_zeros() as usize;
-        if block.get(at..at + 2) != Some(b"\r\n") {
+        if bytes.get(at..at + 2) != Some(b"\r\n") {
             return false;
         }
         mask &= mask - 1;

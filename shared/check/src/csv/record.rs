@@ -177,12 +177,13 @@ pub trait RecordSink {
 #[derive(Debug)]
 pub struct Records<'a> {
     /// The chunk, which offsets count in.
-    bytes: &'a [u8],
-    ends: &'a [u32],
-    marks: &'a [Mark],
+    pub(super) bytes: &'a [u8],
+    /// Behind each separator, after the offset where the first field starts.
+    pub(super) ends: &'a [u32],
+    pub(super) marks: &'a [Mark],
     first_line: u64,
     first_index: u64,
-    quote: u8,
+    pub(super) quote: u8,
     taken: usize,
     fields: &'a mut Fields,
 }
@@ -223,14 +224,20 @@ impl<'a> Records<'a> {
         self.marks.get(place).map_or(0, |mark| mark.fields())
     }
 
-    /// The record of that place, from 0. To be asked for in order, if at all.
+    /// The record of that place, from 0. To be asked for in order, if at all: the scan has
+    /// come as far as the last one.
     #[inline]
     pub fn record(&mut self, place: usize) -> Option<Record<'_>> {
-        let mark = self.marks.get(place)?;
         self.taken = place + 1;
+        self.peek(place)
+    }
+
+    /// The record of that place, from 0, in any order.
+    #[inline]
+    pub(crate) fn peek(&mut self, place: usize) -> Option<Record<'_>> {
+        let mark = self.marks.get(place)?;
         let ends = self.ends.get(mark.first as usize - 1..=mark.last as usize)?;
-        let (&start, &end) = (ends.first()?, ends.last()?);
-        let raw = self.bytes.get(start as usize..end as usize)?;
+        let raw = raw_of(self.bytes, ends)?;
         self.fields.find(raw, ends, mark, self.quote);
         Some(Record {
             raw,
@@ -243,6 +250,18 @@ impl<'a> Records<'a> {
         })
     }
 
+    /// The bytes of the record of that place, from 0.
+    pub(super) fn raw(&self, place: usize) -> Option<&'a [u8]> {
+        let mark = self.marks.get(place)?;
+        raw_of(self.bytes, self.ends.get(mark.first as usize - 1..=mark.last as usize)?)
+    }
+
+    /// The records that pass a test, one bit each.
+    pub(super) fn set_of(&self, test: impl Fn(usize, &Mark) -> bool) -> u64 {
+        let marks = self.marks.iter().take(Self::MAX).enumerate();
+        marks.fold(0, |set, (place, mark)| set | (u64::from(test(place, mark)) << place))
+    }
+
     /// Offset in the chunk behind the last record that was asked for.
     pub(super) fn taken(&self) -> usize {
         let last = self.taken.checked_sub(1).and_then(|place| self.marks.get(place));
@@ -253,4 +272,10 @@ impl<'a> Records<'a> {
         };
         end.copied().unwrap_or_default() as usize
     }
+}
+
+/// The bytes from the first of these offsets to the last.
+#[inline]
+fn raw_of<'a>(bytes: &'a [u8], ends: &[u32]) -> Option<&'a [u8]> {
+    bytes.get(*ends.first()? as usize..*ends.last()? as usize)
 }
