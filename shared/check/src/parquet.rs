@@ -4,9 +4,12 @@
 //! enough of the values that none needs to be read. Where values are needed, they are read
 //! row group by row group, and only those of the columns that need them.
 //!
-//! The footer and the headers of pages are parsed here, within bounds; what they frame is
-//! decompressed and decoded by the `parquet` crate, once their claims are known to be sound.
+//! Footer, page headers and pages are decoded here, within bounds: a damaged or hostile file is
+//! a problem of the file. The `parquet` crate decompresses pages whose claims were checked, and
+//! writes the file of the rows set aside.
 
+mod bits;
+mod decode;
 mod footer;
 mod group;
 mod leaves;

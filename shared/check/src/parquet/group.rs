@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::footer::{Chunk, Codec, Footer};
 use super::leaves::LeafReader;
-use super::pages::{self, MAX_LEVELS, PageKind, PageQueue};
+use super::pages::{self, MAX_LEVELS, PageKind, Pages};
 
 /// How much of a row group is in memory at once.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,6 @@ struct Stream {
     leaf: usize,
     descriptor: ColumnDescPtr,
     codec: Codec,
-    queue: PageQueue,
     chunk: Range<u64>,
     /// Where the next window starts.
     next: u64,
@@ -120,11 +119,10 @@ impl Group {
         for (leaf, chunk) in chunks() {
             let descriptor =
                 footer.descriptor.columns().get(leaf).ok_or("its column is missing")?;
-            let queue = PageQueue::default();
             if let Some(place) = leaves.get_mut(leaf) {
-                *place = Some(LeafReader::new(queue.clone(), descriptor, chunk.codec));
+                *place = Some(LeafReader::new(descriptor, chunk.codec));
             }
-            streams.push(Stream::new(leaf, descriptor, queue, chunk, windows.of(chunk, stored)));
+            streams.push(Stream::new(leaf, descriptor, chunk, windows.of(chunk, stored)));
         }
         let mut group = Self { number: index + 1, rows, done: 0, step, streams, leaves };
         for stream in &mut group.streams {
@@ -178,8 +176,9 @@ impl Group {
             }
             stream.wanted = None;
             let place = stream.place(self.number);
+            let Some(Some(leaf)) = self.leaves.get_mut(stream.leaf) else { continue };
             stream
-                .take(bytes.slice(start..start + length), self.rows)
+                .take(bytes.slice(start..start + length), self.rows, &mut leaf.pages)
                 .map_err(|what| format!("{place}: {what}"))?;
         }
         let open: usize = self.streams.iter().map(|s| s.dictionary + s.largest).sum();
@@ -274,18 +273,11 @@ impl Group {
 }
 
 impl Stream {
-    fn new(
-        leaf: usize,
-        descriptor: &ColumnDescPtr,
-        queue: PageQueue,
-        chunk: &Chunk,
-        window: u64,
-    ) -> Self {
+    fn new(leaf: usize, descriptor: &ColumnDescPtr, chunk: &Chunk, window: u64) -> Self {
         Self {
             leaf,
             descriptor: Arc::clone(descriptor),
             codec: chunk.codec,
-            queue,
             chunk: chunk.range.clone(),
             next: chunk.range.start,
             window,
@@ -307,7 +299,7 @@ impl Stream {
     }
 
     /// Takes the next window, of a row group of so many rows.
-    fn take(&mut self, window: Bytes, rows: u64) -> Result<(), String> {
+    fn take(&mut self, window: Bytes, rows: u64, pages: &mut Pages) -> Result<(), String> {
         let bytes = if self.held.is_empty() {
             window
         } else {
@@ -315,7 +307,7 @@ impl Stream {
             joined.extend_from_slice(&window);
             Bytes::from(joined)
         };
-        let rest = self.cut(bytes)?;
+        let rest = self.cut(bytes, pages)?;
         if self.seen == self.values {
             if !self.uncounted && self.ready != rows {
                 return Err(format!(
@@ -343,7 +335,7 @@ impl Stream {
     }
 
     /// Cuts whole pages off, and gives back the rest.
-    fn cut(&mut self, mut bytes: Bytes) -> Result<Bytes, String> {
+    fn cut(&mut self, mut bytes: Bytes, pages: &mut Pages) -> Result<Bytes, String> {
         self.missing = 0;
         while self.seen < self.values && !bytes.is_empty() {
             let Some((header, length)) = pages::header(&bytes, &self.descriptor, self.codec)?
@@ -366,7 +358,7 @@ impl Stream {
                     }
                     self.dictionary = header.size.max(1);
                 }
-                PageKind::Data { .. } | PageKind::DataV2 { .. } => {
+                PageKind::Data | PageKind::DataV2 { .. } => {
                     self.seen += u64::from(header.values);
                     self.largest = self.largest.max(header.size);
                     match header.rows(self.descriptor.max_rep_level() > 0) {
@@ -375,7 +367,7 @@ impl Stream {
                     }
                 }
             }
-            self.queue.push(header, length, page);
+            pages.push(header, length, page);
         }
         if self.seen > self.values {
             return Err(format!(

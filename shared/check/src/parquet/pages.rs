@@ -1,15 +1,14 @@
-//! Pages: what their headers claim is checked before the library decodes them, and they are
-//! handed to it as they arrive
+//! Pages: what their headers claim is checked before they are decompressed
 //! (<https://parquet.apache.org/docs/file-format/data-pages/>).
 
 use std::collections::VecDeque;
 use std::io::Read;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding, Type as Physical};
-use parquet::column::page::{Page, PageMetadata, PageReader};
-use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::basic::{Compression, Encoding, Type as Physical, ZstdLevel};
+use parquet::column::page::PageReader;
+use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
@@ -37,20 +36,17 @@ pub(crate) struct Header {
     pub(crate) size: usize,
     /// Values, nulls among them.
     pub(crate) values: u32,
-    encoding: i32,
+    /// Encoding of the values, by its number in the format.
+    pub(crate) encoding: i32,
 }
 
 /// Kinds of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PageKind {
     Dictionary,
-    Data {
-        definition: i32,
-        repetition: i32,
-    },
+    Data,
     DataV2 {
         rows: u32,
-        nulls: u32,
         definition_bytes: u32,
         repetition_bytes: u32,
         compressed: bool,
@@ -65,7 +61,7 @@ impl Header {
     pub(crate) fn rows(&self, is_repeated: bool) -> Option<u64> {
         match self.kind {
             PageKind::DataV2 { rows, .. } => Some(u64::from(rows)),
-            PageKind::Data { .. } if !is_repeated => Some(u64::from(self.values)),
+            PageKind::Data if !is_repeated => Some(u64::from(self.values)),
             _ => None,
         }
     }
@@ -120,8 +116,8 @@ fn raw_header(reader: &mut Reader<'_>) -> Result<RawHeader, Fault> {
                 let mut part = RawPart { field: id, ..RawPart::default() };
                 let mut fields = Reader::fields(kind)?;
                 while let Some((id, kind)) = fields.next(reader)? {
-                    let place =
-                        usize::try_from(id - 1).ok().and_then(|id| part.numbers.get_mut(id));
+                    let place = usize::try_from(id).ok().and_then(|id| id.checked_sub(1));
+                    let place = place.and_then(|place| part.numbers.get_mut(place));
                     match (place, kind) {
                         (Some(place), Kind::Integer) => *place = Some(reader.int(kind)?),
                         (None, Kind::False) if id == 7 => part.uncompressed = true,
@@ -160,8 +156,7 @@ impl RawHeader {
         let header = |kind, values, encoding| Header { kind, stored, size, values, encoding };
         match (kind, part.field) {
             (0, 5) => {
-                let kind = PageKind::Data { definition: encoding(2), repetition: encoding(3) };
-                let header = header(kind, count(0)?, encoding(1));
+                let header = header(PageKind::Data, count(0)?, encoding(1));
                 let is_rle = |used: bool, number: i32| !used || number == Encoding::RLE as i32;
                 if !is_rle(leaf.max_def_level() > 0, encoding(2))
                     || !is_rle(leaf.max_rep_level() > 0, encoding(3))
@@ -173,14 +168,11 @@ impl RawHeader {
             }
             (3, 8) => {
                 let (definition_bytes, repetition_bytes) = (count(4)?, count(5)?);
-                let kind = PageKind::DataV2 {
-                    nulls: count(1)?,
-                    rows: count(2)?,
-                    definition_bytes,
-                    repetition_bytes,
-                    compressed: !part.uncompressed,
-                };
-                let header = header(kind, count(0)?, encoding(3));
+                let (values, nulls, rows) = (count(0)?, count(1)?, count(2)?);
+                let compressed = !part.uncompressed;
+                let kind =
+                    PageKind::DataV2 { rows, definition_bytes, repetition_bytes, compressed };
+                let header = header(kind, values, encoding(3));
                 let levels = u64::from(definition_bytes) + u64::from(repetition_bytes);
                 if levels > stored.min(size) as u64 {
                     return Err("a page's levels have more bytes than the page".into());
@@ -189,11 +181,8 @@ impl RawHeader {
                 if is_plain && size != stored {
                     return Err("a page without compression has two sizes".into());
                 }
-                if let PageKind::DataV2 { rows, nulls, .. } = kind
-                    && (nulls > header.values
-                        || (leaf.max_rep_level() == 0 && rows != header.values)
-                        || (leaf.max_rep_level() > 0 && rows > header.values))
-                {
+                let is_repeated = leaf.max_rep_level() > 0;
+                if nulls > values || rows > values || (!is_repeated && rows != values) {
                     return Err("a page has more rows or nulls than values".into());
                 }
                 header.check_levels(leaf)?;
@@ -243,179 +232,95 @@ struct Queued {
     header_bytes: usize,
 }
 
-/// Pages of one leaf that have arrived and are not decoded: the decoder's side takes them.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PageQueue(Arc<Mutex<Pages>>);
-
-#[derive(Debug, Default)]
-struct Pages {
+/// Pages of one leaf that have arrived and are not opened.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub(crate) leaf: ColumnDescPtr,
+    codec: Codec,
     queued: VecDeque<Queued>,
-    /// Values of the pages opened in this step.
-    opened: u64,
 }
 
-impl PageQueue {
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        // No one panics while holding it, and a queue is whole whenever it is let go.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Pages {
+    pub(crate) fn new(leaf: &ColumnDescPtr, codec: Codec) -> Self {
+        Self { leaf: Arc::clone(leaf), codec, queued: VecDeque::new() }
     }
 
     /// Adds a page.
-    pub(crate) fn push(&self, header: Header, header_bytes: usize, bytes: Bytes) {
-        self.pages().queued.push_back(Queued { header, bytes, header_bytes });
+    pub(crate) fn push(&mut self, header: Header, header_bytes: usize, bytes: Bytes) {
+        self.queued.push_back(Queued { header, bytes, header_bytes });
     }
 
-    /// Begins a step.
-    pub(crate) fn begin(&self) {
-        self.pages().opened = 0;
+    /// The header of the next page.
+    pub(crate) fn peek(&self) -> Option<&Header> {
+        self.queued.front().map(|queued| &queued.header)
     }
 
-    /// The decoder's side. It ends when the queue is empty, and goes on when it no longer is.
-    pub(crate) fn reader(&self, leaf: ColumnDescPtr, codec: Codec) -> QueueReader {
-        QueueReader { queue: self.clone(), leaf, codec }
+    /// Leaves the next page out.
+    pub(crate) fn skip(&mut self) {
+        self.queued.pop_front();
     }
-}
 
-/// Takes pages from a queue.
-#[derive(Debug)]
-pub(crate) struct QueueReader {
-    queue: PageQueue,
-    leaf: ColumnDescPtr,
-    codec: Codec,
-}
-
-impl QueueReader {
-    fn open(&self, queued: &Queued) -> ParquetResult<Page> {
-        let codec = match self.codec {
-            Codec::Gzip => return gunzip(queued),
-            Codec::None => Compression::UNCOMPRESSED,
-            Codec::Snappy => Compression::SNAPPY,
-            Codec::Zstd => Compression::ZSTD(Default::default()),
-            Codec::Lz4Raw => Compression::LZ4_RAW,
-            Codec::Other(name) => {
-                return Err(ParquetError::General(format!("its codec is {name}")));
-            }
+    /// Opens the next page: its header, and its levels and values, decompressed.
+    ///
+    /// # Errors
+    /// For people, why it cannot be decompressed.
+    pub(crate) fn open(&mut self) -> Result<Option<(Header, Bytes)>, String> {
+        let Some(queued) = self.queued.pop_front() else { return Ok(None) };
+        let body = queued.bytes.slice(queued.header_bytes..);
+        let body = match self.codec {
+            Codec::None => body,
+            Codec::Gzip => gunzip(&queued.header, body)?,
+            Codec::Snappy => self.decompress(&queued, Compression::SNAPPY)?,
+            Codec::Zstd => self.decompress(&queued, Compression::ZSTD(ZstdLevel::default()))?,
+            Codec::Lz4Raw => self.decompress(&queued, Compression::LZ4_RAW)?,
+            Codec::Other(name) => return Err(format!("its codec is {name}")),
         };
+        Ok(Some((queued.header, body)))
+    }
+
+    /// Has the library decompress a page. Its size is known to be one that can be allocated.
+    fn decompress(&self, queued: &Queued, codec: Compression) -> Result<Bytes, String> {
         let length = i64::try_from(queued.bytes.len()).unwrap_or(i64::MAX);
-        let page = ColumnChunkMetaData::builder(Arc::clone(&self.leaf))
-            .set_compression(codec)
-            .set_num_values(i64::from(queued.header.values))
-            .set_data_page_offset(0)
-            .set_total_compressed_size(length)
-            .set_total_uncompressed_size(length)
-            .build()?;
-        let bytes = Arc::new(queued.bytes.clone());
-        let page = SerializedPageReader::new(bytes, &page, 0, None)?.get_next_page()?;
-        page.ok_or_else(|| ParquetError::General("a page has no bytes".into()))
-    }
-}
-
-/// Opens a page that is compressed with gzip. The library's own way knows no bounds.
-fn gunzip(queued: &Queued) -> ParquetResult<Page> {
-    let Header { kind, size, values: num_values, encoding, .. } = queued.header;
-    let body = queued.bytes.slice(queued.header_bytes..);
-    let (levels, is_compressed) = match kind {
-        PageKind::DataV2 { definition_bytes, repetition_bytes, compressed, .. } => {
-            ((definition_bytes + repetition_bytes) as usize, compressed)
-        }
-        _ => (0, true),
-    };
-    let buf = if is_compressed {
-        let mut buffer = body.get(..levels).unwrap_or_default().to_vec();
-        if size > levels {
-            let rest = body.get(levels..).unwrap_or_default();
-            let limit = (size - levels) as u64 + 1;
-            flate2::read::MultiGzDecoder::new(rest).take(limit).read_to_end(&mut buffer)?;
-        }
-        if buffer.len() != size {
-            return Err(ParquetError::General(
-                "a page has another size when it is decompressed than its header says".into(),
-            ));
-        }
-        Bytes::from(buffer)
-    } else {
-        body
-    };
-    let encoding = self::encoding(encoding)?;
-    Ok(match kind {
-        PageKind::Dictionary => {
-            Page::DictionaryPage { buf, num_values, encoding, is_sorted: false }
-        }
-        PageKind::DataV2 { rows, nulls, definition_bytes, repetition_bytes, .. } => {
-            Page::DataPageV2 {
-                buf,
-                num_values,
-                encoding,
-                num_nulls: nulls,
-                num_rows: rows,
-                def_levels_byte_len: definition_bytes,
-                rep_levels_byte_len: repetition_bytes,
-                is_compressed: false,
-                statistics: None,
-            }
-        }
-        PageKind::Data { .. } | PageKind::Other => Page::DataPage {
-            buf,
-            num_values,
-            encoding,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        },
-    })
-}
-
-fn encoding(number: i32) -> ParquetResult<Encoding> {
-    Ok(match number {
-        0 => Encoding::PLAIN,
-        2 => Encoding::PLAIN_DICTIONARY,
-        3 => Encoding::RLE,
-        5 => Encoding::DELTA_BINARY_PACKED,
-        6 => Encoding::DELTA_LENGTH_BYTE_ARRAY,
-        7 => Encoding::DELTA_BYTE_ARRAY,
-        8 => Encoding::RLE_DICTIONARY,
-        9 => Encoding::BYTE_STREAM_SPLIT,
-        _ => return Err(ParquetError::General("a page has an unknown encoding".into())),
-    })
-}
-
-impl PageReader for QueueReader {
-    fn get_next_page(&mut self) -> ParquetResult<Option<Page>> {
-        let queued = {
-            let mut pages = self.queue.pages();
-            let Some(queued) = pages.queued.pop_front() else { return Ok(None) };
-            pages.opened += u64::from(queued.header.values);
-            if self.leaf.max_rep_level() > 0 && pages.opened > 2 * MAX_LEVELS {
-                return Err(ParquetError::General(format!(
-                    "a few rows have more than {MAX_LEVELS} values, which cannot be read at once"
-                )));
-            }
-            queued
+        let open = || -> ParquetResult<Option<Bytes>> {
+            let chunk = ColumnChunkMetaData::builder(Arc::clone(&self.leaf))
+                .set_compression(codec)
+                .set_num_values(i64::from(queued.header.values))
+                .set_data_page_offset(0)
+                .set_total_compressed_size(length)
+                .set_total_uncompressed_size(length)
+                .build()?;
+            let bytes = Arc::new(queued.bytes.clone());
+            let page = SerializedPageReader::new(bytes, &chunk, 0, None)?.get_next_page()?;
+            Ok(page.map(|page| page.buffer().clone()))
         };
-        self.open(&queued).map(Some)
-    }
-
-    fn peek_next_page(&mut self) -> ParquetResult<Option<PageMetadata>> {
-        Ok(self.queue.pages().queued.front().map(|queued| PageMetadata {
-            num_rows: match queued.header.kind {
-                PageKind::DataV2 { rows, .. } => Some(rows as usize),
-                _ => None,
-            },
-            num_levels: Some(queued.header.values as usize),
-            is_dict: queued.header.kind == PageKind::Dictionary,
-        }))
-    }
-
-    fn skip_next_page(&mut self) -> ParquetResult<()> {
-        self.queue.pages().queued.pop_front();
-        Ok(())
+        match open() {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err("a page has no bytes".into()),
+            Err(error) => Err(format!("a page cannot be decompressed: {error}")),
+        }
     }
 }
 
-impl Iterator for QueueReader {
-    type Item = ParquetResult<Page>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.get_next_page().transpose()
+/// Decompresses a page with gzip. The library's own way knows no bounds.
+fn gunzip(header: &Header, body: Bytes) -> Result<Bytes, String> {
+    let levels = match header.kind {
+        PageKind::DataV2 { compressed: false, .. } => return Ok(body),
+        PageKind::DataV2 { definition_bytes, repetition_bytes, .. } => {
+            definition_bytes as usize + repetition_bytes as usize
+        }
+        _ => 0,
+    };
+    let mut buffer = body.get(..levels).unwrap_or_default().to_vec();
+    if header.size > levels {
+        let rest = body.get(levels..).unwrap_or_default();
+        let limit = (header.size - levels) as u64 + 1;
+        flate2::read::MultiGzDecoder::new(rest)
+            .take(limit)
+            .read_to_end(&mut buffer)
+            .map_err(|error| format!("a page cannot be decompressed: {error}"))?;
     }
+    if buffer.len() != header.size {
+        return Err("a page has another size when it is decompressed than its header says".into());
+    }
+    Ok(Bytes::from(buffer))
 }

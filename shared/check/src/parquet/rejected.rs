@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArray,
@@ -14,8 +15,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 
+use super::decode::Values;
 use super::footer::Footer;
-use super::leaves::{LeafReader, Levels, Values};
+use super::leaves::{LeafReader, Levels};
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 16 << 10;
@@ -39,20 +41,8 @@ pub(crate) struct RejectedFile {
 struct Kept {
     definitions: Vec<i16>,
     repetitions: Vec<i16>,
-    values: KeptValues,
+    values: Values,
     bytes: usize,
-}
-
-#[derive(Debug)]
-enum KeptValues {
-    Boolean(Vec<bool>),
-    Int32(Vec<i32>),
-    Int64(Vec<i64>),
-    Int96(Vec<Int96>),
-    Float(Vec<f32>),
-    Double(Vec<f64>),
-    Bytes(Vec<ByteArray>),
-    Fixed(Vec<FixedLenByteArray>),
 }
 
 /// What was written and not yet taken.
@@ -103,10 +93,10 @@ impl RejectedFile {
         set_aside: &[bool],
     ) -> Result<Vec<u8>, String> {
         if self.leaves.is_empty() {
-            self.leaves = leaves.iter().flatten().map(|leaf| Kept::new(leaf.values())).collect();
+            self.leaves = leaves.iter().flatten().map(|leaf| Kept::new(&leaf.values)).collect();
         }
         for (leaf, kept) in leaves.iter().flatten().zip(&mut self.leaves) {
-            kept.take(&leaf.levels, leaf.values(), set_aside);
+            kept.take(&leaf.levels, &leaf.values, set_aside);
         }
         self.rows += set_aside.iter().filter(|row| **row).count();
         let values: usize = self.leaves.iter().map(|kept| kept.values.len()).sum();
@@ -145,21 +135,13 @@ impl RejectedFile {
 }
 
 impl Kept {
-    fn new(like: Values<'_>) -> Self {
-        let values = match like {
-            Values::Boolean(_) => KeptValues::Boolean(Vec::new()),
-            Values::Int32(_) => KeptValues::Int32(Vec::new()),
-            Values::Int64(_) => KeptValues::Int64(Vec::new()),
-            Values::Int96(_) => KeptValues::Int96(Vec::new()),
-            Values::Float(_) => KeptValues::Float(Vec::new()),
-            Values::Double(_) => KeptValues::Double(Vec::new()),
-            Values::Bytes(_) => KeptValues::Bytes(Vec::new()),
-            Values::Fixed(_) => KeptValues::Fixed(Vec::new()),
-        };
+    fn new(like: &Values) -> Self {
+        let mut values = like.clone();
+        values.clear();
         Self { definitions: Vec::new(), repetitions: Vec::new(), values, bytes: 0 }
     }
 
-    fn take(&mut self, levels: &Levels, values: Values<'_>, set_aside: &[bool]) {
+    fn take(&mut self, levels: &Levels, values: &Values, set_aside: &[bool]) {
         let mut value = 0;
         let mut row = None;
         for level in 0..levels.count {
@@ -173,10 +155,28 @@ impl Kept {
                 self.definitions.extend(definition);
                 self.repetitions.extend(levels.repetitions.get(level));
                 if is_value {
-                    self.bytes += self.values.push(values, value);
+                    self.push(values, value);
                 }
             }
             value += usize::from(is_value);
+        }
+    }
+
+    fn push(&mut self, values: &Values, place: usize) {
+        match (&mut self.values, values) {
+            // A copy: the value would keep its whole page.
+            (Values::Bytes(to), Values::Bytes(from)) => {
+                if let Some(value) = from.get(place) {
+                    to.push(Bytes::copy_from_slice(value));
+                    self.bytes += value.len();
+                }
+            }
+            (to, from) => {
+                to.push_from(from, place);
+                if let Values::Fixed(_, width) = to {
+                    self.bytes += *width;
+                }
+            }
         }
     }
 
@@ -188,15 +188,23 @@ impl Kept {
         );
         let column_writer = &mut column;
         match &self.values {
-            KeptValues::Boolean(values) => write::<BoolType>(column_writer, values, levels),
-            KeptValues::Int32(values) => write::<Int32Type>(column_writer, values, levels),
-            KeptValues::Int64(values) => write::<Int64Type>(column_writer, values, levels),
-            KeptValues::Int96(values) => write::<Int96Type>(column_writer, values, levels),
-            KeptValues::Float(values) => write::<FloatType>(column_writer, values, levels),
-            KeptValues::Double(values) => write::<DoubleType>(column_writer, values, levels),
-            KeptValues::Bytes(values) => write::<ByteArrayType>(column_writer, values, levels),
-            KeptValues::Fixed(values) => {
-                write::<FixedLenByteArrayType>(column_writer, values, levels)
+            Values::Boolean(values) => write::<BoolType>(column_writer, values, levels),
+            Values::Int32(values) => write::<Int32Type>(column_writer, values, levels),
+            Values::Int64(values) => write::<Int64Type>(column_writer, values, levels),
+            Values::Int96(values) => {
+                let values: Vec<Int96> = values.iter().map(int96).collect();
+                write::<Int96Type>(column_writer, &values, levels)
+            }
+            Values::Float(values) => write::<FloatType>(column_writer, values, levels),
+            Values::Double(values) => write::<DoubleType>(column_writer, values, levels),
+            Values::Bytes(values) => {
+                let values: Vec<ByteArray> = values.iter().cloned().map(ByteArray::from).collect();
+                write::<ByteArrayType>(column_writer, &values, levels)
+            }
+            Values::Fixed(bytes, width) => {
+                let value = |value: &[u8]| FixedLenByteArray::from(value.to_vec());
+                let values: Vec<FixedLenByteArray> = bytes.chunks(*width).map(value).collect();
+                write::<FixedLenByteArrayType>(column_writer, &values, levels)
             }
         }?;
         self.definitions.clear();
@@ -215,57 +223,13 @@ fn write<T: DataType>(
     column.typed::<T>().write_batch(values, definitions, repetitions).map(|_| ())
 }
 
-impl KeptValues {
-    fn len(&self) -> usize {
-        match self {
-            Self::Boolean(values) => values.len(),
-            Self::Int32(values) => values.len(),
-            Self::Int64(values) => values.len(),
-            Self::Int96(values) => values.len(),
-            Self::Float(values) => values.len(),
-            Self::Double(values) => values.len(),
-            Self::Bytes(values) => values.len(),
-            Self::Fixed(values) => values.len(),
-        }
-    }
-
-    fn clear(&mut self) {
-        match self {
-            Self::Boolean(values) => values.clear(),
-            Self::Int32(values) => values.clear(),
-            Self::Int64(values) => values.clear(),
-            Self::Int96(values) => values.clear(),
-            Self::Float(values) => values.clear(),
-            Self::Double(values) => values.clear(),
-            Self::Bytes(values) => values.clear(),
-            Self::Fixed(values) => values.clear(),
-        }
-    }
-
-    /// Adds one of those values; how many bytes of texts it has.
-    fn push(&mut self, from: Values<'_>, place: usize) -> usize {
-        match (self, from) {
-            (Self::Boolean(to), Values::Boolean(from)) => to.extend(from.get(place)),
-            (Self::Int32(to), Values::Int32(from)) => to.extend(from.get(place)),
-            (Self::Int64(to), Values::Int64(from)) => to.extend(from.get(place)),
-            (Self::Int96(to), Values::Int96(from)) => to.extend(from.get(place)),
-            (Self::Float(to), Values::Float(from)) => to.extend(from.get(place)),
-            (Self::Double(to), Values::Double(from)) => to.extend(from.get(place)),
-            // A copy: the value would keep its whole page.
-            (Self::Bytes(to), Values::Bytes(from)) => {
-                let Some(value) = from.get(place) else { return 0 };
-                to.push(ByteArray::from(value.data()));
-                return value.len();
-            }
-            (Self::Fixed(to), Values::Fixed(from)) => {
-                let Some(value) = from.get(place) else { return 0 };
-                to.push(FixedLenByteArray::from(ByteArray::from(value.data())));
-                return value.len();
-            }
-            _ => {}
-        }
-        0
-    }
+fn int96(bytes: &[u8; 12]) -> Int96 {
+    let (words, _) = bytes.as_chunks::<4>();
+    let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
+    let mut next = || words.next().unwrap_or(0);
+    let mut value = Int96::new();
+    value.set_data(next(), next(), next());
+    value
 }
 
 impl std::fmt::Debug for RejectedFile {

@@ -149,6 +149,12 @@ fn element(reader: &mut Reader<'_>, kind: Kind) -> Result<Element, String> {
             _ => reader.skip(kind)?,
         }
     }
+    if let Some(LogicalType::Decimal { scale, precision }) = element.logical
+        && (element.scale, element.precision) == (-1, -1)
+    {
+        // The older fields may be left out.
+        (element.scale, element.precision) = (scale, precision);
+    }
     Ok(element)
 }
 
@@ -228,6 +234,9 @@ fn logical(reader: &mut Reader<'_>, kind: Kind) -> Result<Option<LogicalType>, S
                         2 => is_signed = Reader::boolean(kind)?,
                         _ => reader.skip(kind)?,
                     }
+                }
+                if !matches!(bit_width, 8 | 16 | 32 | 64) {
+                    return Err("its schema has integers of an unknown width".into());
                 }
                 LogicalType::Integer { bit_width, is_signed }
             }
@@ -365,6 +374,8 @@ impl Element {
         };
         built.map_err(|error| {
             let name = crate::show::show_name(&self.name);
+            let error: String =
+                error.to_string().chars().filter(|c| !c.is_control()).take(300).collect();
             format!("its schema has the element {name}, which makes no sense: {error}")
         })
     }

@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use super::leaves::{LeafReader, Levels, Values};
+use super::decode::Values;
+use super::leaves::{LeafReader, Levels};
 use super::schema::{Leaf, Node, Shape};
 use crate::typed::{Texts, Unit, unscaled};
 use crate::value::Value;
@@ -23,7 +24,7 @@ pub(crate) struct Rows<'a> {
 #[derive(Debug)]
 struct Cursor<'a> {
     levels: &'a Levels,
-    values: Values<'a>,
+    values: &'a Values,
     /// The next level.
     level: usize,
     /// The next value.
@@ -45,7 +46,7 @@ impl<'a> Rows<'a> {
     pub(crate) fn new(leaves: &'a [Option<LeafReader>], wanted: impl Fn(usize) -> bool) -> Self {
         let cursor = |(place, leaf): (usize, &'a Option<LeafReader>)| {
             let leaf = leaf.as_ref().filter(|_| wanted(place))?;
-            Some(Cursor { levels: &leaf.levels, values: leaf.values(), level: 0, value: 0 })
+            Some(Cursor { levels: &leaf.levels, values: &leaf.values, level: 0, value: 0 })
         };
         Self { leaves: leaves.iter().enumerate().map(cursor).collect() }
     }
@@ -131,7 +132,11 @@ impl<'a> Rows<'a> {
 }
 
 /// One value of a leaf; nothing where the file has none there, or of another type.
-fn one<'v>(kind: Leaf, values: Values<'v>, place: usize, texts: &'v Texts) -> Option<Value<'v>> {
+fn one<'v>(kind: Leaf, values: &'v Values, place: usize, texts: &'v Texts) -> Option<Value<'v>> {
+    let fixed = || match values {
+        Values::Fixed(bytes, width) => bytes.get(place * width..(place + 1) * width),
+        _ => None,
+    };
     Some(match (kind, values) {
         (Leaf::Boolean, Values::Boolean(values)) => Value::Boolean(*values.get(place)?),
         (Leaf::Int, Values::Int32(values)) => Value::Int(*values.get(place)?),
@@ -152,28 +157,24 @@ fn one<'v>(kind: Leaf, values: Values<'v>, place: usize, texts: &'v Texts) -> Op
         }
         (Leaf::Float, Values::Float(values)) => Value::Float(*values.get(place)?),
         (Leaf::Double, Values::Double(values)) => Value::Double(*values.get(place)?),
-        (Leaf::Text, Values::Bytes(values)) => texts.text(values.get(place)?.data()),
+        (Leaf::Text, Values::Bytes(values)) => texts.text(values.get(place)?),
         (Leaf::Decimal { precision, .. }, values) => {
             let number = match values {
                 Values::Int32(values) => Some(i128::from(*values.get(place)?)),
                 Values::Int64(values) => Some(i128::from(*values.get(place)?)),
-                Values::Bytes(values) => unscaled(values.get(place)?.data()),
-                Values::Fixed(values) => unscaled(values.get(place)?.data()),
-                _ => return None,
+                Values::Bytes(values) => unscaled(values.get(place)?),
+                _ => unscaled(fixed()?),
             };
             texts.decimal(number, precision)
         }
-        (Leaf::Uuid, Values::Fixed(values)) => {
-            Value::Uuid(values.get(place)?.data().try_into().ok()?)
-        }
-        (Leaf::Float16, Values::Fixed(values)) => {
-            let bytes = values.get(place)?.data().try_into().ok()?;
-            Value::Float(widen(u16::from_le_bytes(bytes)))
-        }
+        (Leaf::Uuid, _) => Value::Uuid(fixed()?.try_into().ok()?),
+        (Leaf::Float16, _) => Value::Float(widen(u16::from_le_bytes(fixed()?.try_into().ok()?))),
         (Leaf::Int96, Values::Int96(values)) => {
-            let &[low, high, day] = values.get(place)?.data() else { return None };
-            let nanos = (u64::from(high) << 32) | u64::from(low);
-            let days = i64::from(day.cast_signed()) - JULIAN_DAY_OF_1970;
+            let value = values.get(place)?;
+            let (nanos, day) = value.split_first_chunk::<8>()?;
+            let nanos = u64::from_le_bytes(*nanos);
+            let day = i32::from_le_bytes(day.try_into().ok()?);
+            let days = i64::from(day) - JULIAN_DAY_OF_1970;
             let micros = i128::from(days) * MICROS_PER_DAY + i128::from(nanos / 1_000);
             match i64::try_from(micros) {
                 Ok(micros) if nanos.is_multiple_of(1_000) => {
