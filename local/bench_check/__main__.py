@@ -315,7 +315,8 @@ def main() -> int:
     if arguments.write_docs:
         text = report.put_section(_DOCUMENT.read_text(), report.section(results))
         _DOCUMENT.write_text(text)
-    for line in bench.wrong:
+    # Every round says the same.
+    for line in dict.fromkeys(bench.wrong):
         console.say(console.bad(f"  wrong: {line}"))
     return 1 if bench.wrong else 0
 

@@ -1,5 +1,6 @@
 """Tables for the terminal and the section of docs/benchmarks.md, from the same results."""
 
+import textwrap
 from typing import Any
 
 from local.bench_check import limits
@@ -86,42 +87,44 @@ def _markdown(header: list[str], table: list[list[str]], left: int = 1) -> list[
     return ["| " + " | ".join(row) + " |" for row in (header, rule, *table)]
 
 
+def _paragraph(text: str) -> list[str]:
+    return [*textwrap.wrap(text, 98, break_long_words=False, break_on_hyphens=False), ""]
+
+
 def section(results: dict[str, Any]) -> str:
     """The section of docs/benchmarks.md, markers included."""
     data = results["data"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    lines = [
-        BEGIN,
-        "## `landfall check` against other checkers",
-        "",
-        "`make bench-check` prints these and, with `ARGUMENTS=--write-docs`, writes this section.",
+    lines = [BEGIN, "## `landfall check` against other checkers", ""]
+    lines += _paragraph(
+        "`make bench-check` prints these and, with `ARGUMENTS=--write-docs`, writes this section. "
         f"Taken on a shared machine with {results['cores']} {results['machine']} cores, "
-        f"{results['date']}, all in one run on the same files.",
-        "",
+        f"{results['date']}, all in one run on the same files."
+    )
+    lines += _paragraph(
         f"The data is made from a seed ({data['seed']}): {data['records']:,} records of "
-        f"{data['columns']} columns, {data['csvBytes']:,} bytes as CSV, with quoted commas,",
+        f"{data['columns']} columns, {data['csvBytes']:,} bytes as CSV, with quoted commas, "
         f"doubled quotes and line breaks in some; {data['planted']:,} of them have one fault "
-        f"each, {data['each']} of each of {data['kinds']} kinds. `found` is how many of",
-        "those a tool names by record number, `false` how many others it names.",
-        "",
-        "Each tool is a program as somebody who knows it would write it",
-        "([`local/bench_check/peers/`](../local/bench_check/peers)), from PyPI as pinned in",
-        "`local/requirements/peers.txt`; qsv is what is on the PATH, one job, because with more",
-        "it flags the wrong copies of a key. Measured is the whole process, start to exit, pinned",
-        "to one core: user and system time, wall time, and peak resident memory; the tools take",
-        f"turns, and the run with the least CPU of {results['rounds']} counts (Great Expectations "
-        "and frictionless: one). `ratio`",
-        f"is CPU over Landfall's. Versions: {versions}.",
-    ]
-    if not results["qsv"]:
-        lines += ["qsv was not on the PATH."]
-    lines += [
-        "",
-        "What the counts mean: DuckDB's typed reader rounds 12.345 into decimal(12,2), so too",
-        "many decimals go unseen. pandera and Great Expectations flag the first copy of a key",
-        "too. datacontract-cli stops at the first value that it cannot convert and names no",
-        "record; its times are those of the part that it read.",
-    ]
+        f"each, {data['each']} of each of {data['kinds']} kinds. `found` is how many of those a "
+        "tool names by record number, `false` how many others it names."
+    )
+    lines += _paragraph(
+        "Each tool is a program as somebody who knows it would write it "
+        "([`local/bench_check/peers/`](../local/bench_check/peers)), from PyPI as pinned in "
+        "`local/requirements/peers.txt`; qsv is what is on the PATH, one job, because with more "
+        "it flags the wrong copies of a key. Measured is the whole process, start to exit, "
+        "pinned to one core: user and system time, wall time, and peak resident memory. The "
+        f"tools take turns, {results['rounds']} rounds, and the run with the least CPU counts "
+        "(Great Expectations and frictionless run once). `ratio` is CPU over Landfall's. "
+        f"Versions: {versions}." + ("" if results["qsv"] else " qsv was not on the PATH.")
+    )
+    lines += _paragraph(
+        "What the counts mean: DuckDB's typed reader rounds 12.345 into decimal(12,2), so too "
+        "many decimals go unseen. pandera and Great Expectations flag the first copy of a key "
+        "too. datacontract-cli stops at the first value that it cannot convert and names no "
+        "record; its times are those of the part that it read."
+    )
+    lines.pop()
     for name, workload in results["workloads"].items():
         lines += ["", f"### {title(name)}", "", f"{workload['bytes']:,} bytes.", ""]
         lines += _markdown(HEADER, rows(workload))
