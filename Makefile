@@ -106,3 +106,9 @@ e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
 .PHONY: bench
 bench: $(VENVS) ## Measure durations, cold starts, sizes and memory
 	@$(TOOLS)/python -m local.bench
+
+# The harness itself needs the standard library alone; its peers need Python 3.11. For instance
+# ARGUMENTS="--binary target/release/landfall --write-docs".
+.PHONY: bench-check
+bench-check: .venv/peers/.stamp ## Measure landfall check against other checkers, same files
+	@.venv/peers/bin/python -m local.bench_check $(ARGUMENTS)
