@@ -7,6 +7,7 @@ use landfall_contract::Format;
 
 use crate::csv_file::CsvFile;
 use crate::decompress::{DecompressFault, Decompressor};
+use crate::json::JsonFile;
 use crate::judge::Judge;
 use crate::plan::{CheckPlan, Options, Wants};
 pub(crate) use crate::report::{FileProblem, FileReport};
@@ -74,6 +75,7 @@ pub struct FileCheck {
 #[derive(Debug)]
 enum Reader {
     Csv(Box<CsvFile>),
+    Json(Box<JsonFile>),
 }
 
 impl FileCheck {
@@ -93,7 +95,10 @@ impl FileCheck {
             Format::Csv(format) => {
                 Reader::Csv(Box::new(CsvFile::new(format, limits, Judge::new(plan)?)))
             }
-            Format::Json(_) | Format::Parquet | Format::Avro => {
+            Format::Json(layout) => {
+                Reader::Json(Box::new(JsonFile::new(*layout, limits, Judge::new(plan)?)))
+            }
+            Format::Parquet | Format::Avro => {
                 return Err(CompileError::Format);
             }
         };
@@ -106,7 +111,7 @@ impl FileCheck {
             return Wants::Nothing;
         }
         match &self.reader {
-            Reader::Csv(_) => Wants::Stream,
+            Reader::Csv(_) | Reader::Json(_) => Wants::Stream,
         }
     }
 
@@ -141,7 +146,7 @@ impl FileCheck {
     ) -> Result<(), S::Error> {
         let _ = (ranges, bytes, sink);
         match &mut self.reader {
-            Reader::Csv(_) => Ok(()),
+            Reader::Csv(_) | Reader::Json(_) => Ok(()),
         }
     }
 
@@ -176,24 +181,28 @@ impl Reader {
     fn feed<S: RowSink>(&mut self, piece: &[u8], sink: &mut S) -> Result<(), S::Error> {
         match self {
             Self::Csv(file) => file.feed(piece, sink),
+            Self::Json(file) => file.feed(piece, sink),
         }
     }
 
     fn is_over(&self) -> bool {
         match self {
             Self::Csv(file) => file.is_over(),
+            Self::Json(file) => file.is_over(),
         }
     }
 
     fn stop(&mut self, problem: FileProblem) {
         match self {
             Self::Csv(file) => file.stop(problem),
+            Self::Json(file) => file.stop(problem),
         }
     }
 
     fn finish<S: RowSink>(self, sink: &mut S) -> Result<FileReport, S::Error> {
         match self {
             Self::Csv(file) => file.finish(sink),
+            Self::Json(file) => file.finish(sink),
         }
     }
 }

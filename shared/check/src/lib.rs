@@ -28,6 +28,7 @@ mod fixture;
 mod generate;
 mod header;
 mod infer;
+mod json;
 mod judge;
 mod keys;
 mod kind;
