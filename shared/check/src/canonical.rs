@@ -23,7 +23,7 @@ pub(crate) fn push(value: &Value<'_>, out: &mut Vec<u8>) {
             out.extend_from_slice(&v.to_bits().to_le_bytes());
         }
         Value::Decimal(v) => push_decimal(*v, out),
-        Value::Str(text) => push_sized(text.as_bytes(), out),
+        Value::Str(text) | Value::Unfit(text) => push_sized(text.as_bytes(), out),
         Value::Uuid(v) => out.extend_from_slice(v),
         Value::List(elements) | Value::Struct(elements) => {
             push_count(elements.len(), out);

@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use landfall_contract::Format;
 
+use crate::avro::AvroFile;
 use crate::csv_file::CsvFile;
 use crate::decompress::{DecompressFault, Decompressor};
 use crate::json::JsonFile;
@@ -76,6 +77,7 @@ pub struct FileCheck {
 enum Reader {
     Csv(Box<CsvFile>),
     Json(Box<JsonFile>),
+    Avro(Box<AvroFile>),
 }
 
 impl FileCheck {
@@ -98,7 +100,8 @@ impl FileCheck {
             Format::Json(layout) => {
                 Reader::Json(Box::new(JsonFile::new(*layout, limits, Judge::new(plan)?)))
             }
-            Format::Parquet | Format::Avro => {
+            Format::Avro => Reader::Avro(Box::new(AvroFile::new(Judge::new(plan)?))),
+            Format::Parquet => {
                 return Err(CompileError::Format);
             }
         };
@@ -111,7 +114,7 @@ impl FileCheck {
             return Wants::Nothing;
         }
         match &self.reader {
-            Reader::Csv(_) | Reader::Json(_) => Wants::Stream,
+            Reader::Csv(_) | Reader::Json(_) | Reader::Avro(_) => Wants::Stream,
         }
     }
 
@@ -146,7 +149,7 @@ impl FileCheck {
     ) -> Result<(), S::Error> {
         let _ = (ranges, bytes, sink);
         match &mut self.reader {
-            Reader::Csv(_) | Reader::Json(_) => Ok(()),
+            Reader::Csv(_) | Reader::Json(_) | Reader::Avro(_) => Ok(()),
         }
     }
 
@@ -182,6 +185,7 @@ impl Reader {
         match self {
             Self::Csv(file) => file.feed(piece, sink),
             Self::Json(file) => file.feed(piece, sink),
+            Self::Avro(file) => file.feed(piece, sink),
         }
     }
 
@@ -189,6 +193,7 @@ impl Reader {
         match self {
             Self::Csv(file) => file.is_over(),
             Self::Json(file) => file.is_over(),
+            Self::Avro(file) => file.is_over(),
         }
     }
 
@@ -196,6 +201,7 @@ impl Reader {
         match self {
             Self::Csv(file) => file.stop(problem),
             Self::Json(file) => file.stop(problem),
+            Self::Avro(file) => file.stop(problem),
         }
     }
 
@@ -203,6 +209,7 @@ impl Reader {
         match self {
             Self::Csv(file) => file.finish(sink),
             Self::Json(file) => file.finish(sink),
+            Self::Avro(file) => file.finish(sink),
         }
     }
 }

@@ -24,7 +24,7 @@ mod watch;
 
 use std::collections::HashMap;
 
-use landfall_contract::{Contract, DataType, OnBadRows, StructField};
+use landfall_contract::{Contract, DataType, OnBadRows};
 
 use self::cells::TextCells;
 use self::watch::Watch;
@@ -34,6 +34,7 @@ use crate::document::Json;
 use crate::faults::{Faults, RowStatus};
 use crate::infer::Inference;
 use crate::keys::{KeysChecked, SeenKeys};
+use crate::kind::Kind;
 use crate::metrics::counts_only_rows;
 use crate::plan::{CheckPlan, OutputColumn};
 use crate::report::{FileProblem, FileReport, UndeclaredColumn};
@@ -41,6 +42,7 @@ use crate::rule::{CompileError, Rule};
 use crate::sink::RowSink;
 use crate::table::TableSchema;
 use crate::tally::Tally;
+use crate::typed::FileSchemaColumn;
 use crate::value::Value;
 
 pub(crate) use cells::Cells;
@@ -75,7 +77,7 @@ pub(crate) struct Judge {
     /// a header can do.
     spelled: Vec<Option<String>>,
     open: Option<bind::OpenNames>,
-    schema: Option<Vec<StructField>>,
+    schema: Option<Vec<FileSchemaColumn>>,
     /// Undeclared columns with their place in the file.
     undeclared: Vec<(usize, UndeclaredColumn)>,
     /// Undeclared members of nested columns, and where each is in that list.
@@ -184,6 +186,27 @@ impl Judge {
     /// Whether a value of a place is good. Null is, unless the column is required.
     pub(crate) fn is_good(&self, place: usize, value: &Value<'_>) -> bool {
         self.columns.get(place).is_none_or(|column| column.accepts_value(value))
+    }
+
+    /// The type that a file with types of its own gives the values of a place in: as
+    /// [`Judge::data_type`]. Nothing where they are of no use: only the file has the column
+    /// and the output does not want it, or the table has it in a type that no value has.
+    pub(crate) fn wanted_type(&self, place: usize) -> Option<&DataType> {
+        let column = self.columns.get(place)?;
+        let only_in_file =
+            || self.undeclared.binary_search_by_key(&place, |(place, _)| *place).is_ok();
+        if matches!(column.kind, Kind::Any) || (column.output.is_none() && only_in_file()) {
+            return None;
+        }
+        Some(column.data_type())
+    }
+
+    /// Takes it from the reader that every value of a place is good ([`Judge::needs`]): rows
+    /// may have null there, whatever the file has.
+    pub(crate) fn prove(&mut self, place: usize) {
+        if let Some(column) = self.columns.get_mut(place) {
+            *column = ColumnCheck::of_type(column.name(), None, false);
+        }
     }
 
     /// Whether rows must be read whatever is known of their columns: there are keys, or

@@ -12,8 +12,10 @@
 // JSON and typed rows come with the readers of their formats.
 #![allow(dead_code)]
 
+mod avro;
 mod canonical;
 mod column;
+mod conversion;
 mod csv;
 mod csv_file;
 mod decompress;
@@ -45,9 +47,11 @@ mod string_format;
 mod table;
 mod tally;
 mod text_rules;
+mod typed;
 mod value;
 mod verdict;
 
+pub use conversion::reads_as;
 pub use csv::{
     CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
     ScanFault,
@@ -66,5 +70,6 @@ pub use rule::{CompileError, Rule};
 pub use sink::{ReportOnly, RowSink};
 pub use table::{TableColumn, TableSchema, TableType};
 pub use tally::RuleTotal;
+pub use typed::FileSchemaColumn;
 pub use value::{Value, parse};
 pub use verdict::{Decision, decide};

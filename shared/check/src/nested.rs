@@ -419,6 +419,10 @@ impl ColumnCheck {
                 let text = text_of(value, self.data_type());
                 for rule in self.broken_by(value).iter() {
                     faults.value(self, rule, Some(text.as_bytes()), || match rule {
+                        Rule::Type if matches!(value, Value::Unfit(_)) => {
+                            let shown = self.shown(text.as_bytes());
+                            format!("{shown} cannot be stored as a {}", self.data_type())
+                        }
                         Rule::Type => format!(
                             "{} is not a {}: the file has another type there",
                             self.shown(text.as_bytes()),

@@ -1,6 +1,6 @@
 //! What a check of one file found.
 
-use landfall_contract::{DataType, StructField};
+use landfall_contract::DataType;
 use landfall_messages::BadRow;
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use crate::infer::Inference;
 use crate::keys::{KeysChecked, SeenKeys};
 use crate::metrics::MetricOutcome;
 use crate::tally::RuleTotal;
+use crate::typed::FileSchemaColumn;
 
 /// Why a file as a whole is unusable. The check stops where it finds this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +87,7 @@ pub struct FileReport {
     pub header: Option<Vec<String>>,
     /// The file's own schema, of formats that have one (Avro, Parquet): the columns of
     /// `header` with their types.
-    pub schema: Option<Vec<StructField>>,
+    pub schema: Option<Vec<FileSchemaColumn>>,
     /// Columns that neither contract nor table has, in the file's order.
     pub undeclared: Vec<UndeclaredColumn>,
     /// Fields inside the contract's columns that the contract does not have, of JSON, by

@@ -42,7 +42,7 @@ pub(crate) fn show(bytes: &[u8]) -> String {
 pub(crate) fn text_of<'a>(value: &Value<'a>, data_type: &DataType) -> Cow<'a, str> {
     Cow::Owned(match value {
         Value::Null => String::new(),
-        Value::Str(text) => return Cow::Borrowed(text),
+        Value::Str(text) | Value::Unfit(text) => return Cow::Borrowed(text),
         Value::Boolean(v) => v.to_string(),
         Value::Int(v) => v.to_string(),
         Value::Long(v) => v.to_string(),

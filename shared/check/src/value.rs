@@ -55,6 +55,9 @@ pub enum Value<'a> {
     Struct(Vec<Value<'a>>),
     /// A map's entries, in the order of the file.
     Map(Vec<(Value<'a>, Value<'a>)>),
+    /// A value that a file with types of its own holds and none of these types can, as a text
+    /// for people. It is of no column's type.
+    Unfit(&'a str),
 }
 
 /// The value of a text that is not null, or why it is none of this type.

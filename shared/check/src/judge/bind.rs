@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use landfall_contract::{Contract, DataType, StructField};
+use landfall_contract::{Contract, DataType};
 
 use super::{Judge, MAX_UNDECLARED};
 use crate::column::ColumnCheck;
@@ -11,6 +11,7 @@ use crate::infer::Inference;
 use crate::report::{FileProblem, UndeclaredColumn};
 use crate::show::show_name;
 use crate::table::TableType;
+use crate::typed::FileSchemaColumn;
 
 /// The longest column name that the Glue Data Catalog takes
 /// (<https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html>).
@@ -48,7 +49,7 @@ impl Judge {
     ///
     /// # Errors
     /// As [`Judge::bind_header`].
-    pub(crate) fn bind_schema(&mut self, fields: Vec<StructField>) -> Result<(), FileProblem> {
+    pub(crate) fn bind_schema(&mut self, fields: Vec<FileSchemaColumn>) -> Result<(), FileProblem> {
         let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
         let bound = bind(&names, &self.contract, self.table.as_ref());
         let problem = self.judge_names(&names, &bound, "schema");
@@ -211,7 +212,12 @@ impl Judge {
     }
 
     /// Puts the columns' rules in the file's order.
-    fn compile(&mut self, names: Vec<String>, bound: &[Binding], types: Option<&[StructField]>) {
+    fn compile(
+        &mut self,
+        names: Vec<String>,
+        bound: &[Binding],
+        types: Option<&[FileSchemaColumn]>,
+    ) {
         let mut columns = Vec::with_capacity(names.len());
         for (place, (name, binding)) in names.iter().zip(bound).enumerate() {
             let of_contract = match binding {
@@ -240,9 +246,9 @@ impl Judge {
         &mut self,
         place: usize,
         name: &str,
-        declared: Option<&StructField>,
+        declared: Option<&FileSchemaColumn>,
     ) -> ColumnCheck {
-        let declared = declared.map(|field| field.data_type.clone());
+        let declared = declared.and_then(|column| column.data_type.clone().ok());
         let data_type =
             declared.clone().or_else(|| self.wanted(name).map(|(_, wanted)| wanted.clone()));
         let inference = Inference::default();

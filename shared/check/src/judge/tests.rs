@@ -161,9 +161,9 @@ fn rows_of_typed_values() {
     let contract = orders();
     let output = output(&[("name", FieldType::String), ("id", FieldType::Long)]);
     let mut judge = judge(&contract, None, &output);
-    let field = |name: &str, field_type| StructField {
+    let field = |name: &str, field_type| FileSchemaColumn {
         name: name.into(),
-        data_type: DataType::Primitive(field_type),
+        data_type: Ok(DataType::Primitive(field_type)),
         required: false,
     };
     let schema = vec![
@@ -203,9 +203,9 @@ fn rows_of_typed_values() {
 fn a_schema_is_judged_as_a_header_is() {
     let contract = orders();
     let of = |names: &[&str]| {
-        let fields = names.iter().map(|name| StructField {
+        let fields = names.iter().map(|name| FileSchemaColumn {
             name: (*name).into(),
-            data_type: DataType::Primitive(FieldType::Long),
+            data_type: Ok(DataType::Primitive(FieldType::Long)),
             required: false,
         });
         judge(&contract, None, &[]).bind_schema(fields.collect()).err().map(|p| p.name)
