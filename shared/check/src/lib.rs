@@ -34,6 +34,7 @@ mod json;
 mod judge;
 mod keys;
 mod kind;
+mod lanes;
 mod metrics;
 mod moment;
 mod nested;
@@ -53,7 +54,7 @@ mod verdict;
 
 pub use conversion::reads_as;
 pub use csv::{
-    CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink,
+    CsvScanner, Field, Limits, MAX_FIELDS, QuoteFault, QuoteFaultKind, Record, RecordSink, Records,
     ScanFault,
 };
 pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
