@@ -10,6 +10,7 @@ use crate::csv_file::CsvFile;
 use crate::decompress::{DecompressFault, Decompressor};
 use crate::json::JsonFile;
 use crate::judge::Judge;
+use crate::parquet::ParquetFile;
 use crate::plan::{CheckPlan, Options, Wants};
 pub(crate) use crate::report::{FileProblem, FileReport};
 use crate::rule::CompileError;
@@ -78,6 +79,7 @@ enum Reader {
     Csv(Box<CsvFile>),
     Json(Box<JsonFile>),
     Avro(Box<AvroFile>),
+    Parquet(Box<ParquetFile>),
 }
 
 impl FileCheck {
@@ -102,7 +104,8 @@ impl FileCheck {
             }
             Format::Avro => Reader::Avro(Box::new(AvroFile::new(Judge::new(plan)?))),
             Format::Parquet => {
-                return Err(CompileError::Format);
+                let size = plan.size.ok_or(CompileError::Size)?;
+                Reader::Parquet(Box::new(ParquetFile::new(size, Judge::new(plan)?)))
             }
         };
         Ok(Self { decompressor, reader })
@@ -115,6 +118,7 @@ impl FileCheck {
         }
         match &self.reader {
             Reader::Csv(_) | Reader::Json(_) | Reader::Avro(_) => Wants::Stream,
+            Reader::Parquet(file) => Wants::Ranges(file.wanted()),
         }
     }
 
@@ -147,9 +151,9 @@ impl FileCheck {
         bytes: Vec<Bytes>,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let _ = (ranges, bytes, sink);
         match &mut self.reader {
             Reader::Csv(_) | Reader::Json(_) | Reader::Avro(_) => Ok(()),
+            Reader::Parquet(file) => file.supply(ranges, bytes, sink),
         }
     }
 
@@ -186,6 +190,7 @@ impl Reader {
             Self::Csv(file) => file.feed(piece, sink),
             Self::Json(file) => file.feed(piece, sink),
             Self::Avro(file) => file.feed(piece, sink),
+            Self::Parquet(_) => Ok(()),
         }
     }
 
@@ -194,6 +199,7 @@ impl Reader {
             Self::Csv(file) => file.is_over(),
             Self::Json(file) => file.is_over(),
             Self::Avro(file) => file.is_over(),
+            Self::Parquet(file) => file.is_over(),
         }
     }
 
@@ -202,6 +208,7 @@ impl Reader {
             Self::Csv(file) => file.stop(problem),
             Self::Json(file) => file.stop(problem),
             Self::Avro(file) => file.stop(problem),
+            Self::Parquet(file) => file.stop(problem),
         }
     }
 
@@ -210,6 +217,7 @@ impl Reader {
             Self::Csv(file) => file.finish(sink),
             Self::Json(file) => file.finish(sink),
             Self::Avro(file) => file.finish(sink),
+            Self::Parquet(file) => file.finish(sink),
         }
     }
 }

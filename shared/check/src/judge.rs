@@ -188,6 +188,16 @@ impl Judge {
         self.columns.get(place).is_none_or(|column| column.accepts_value(value))
     }
 
+    /// The name of a place's column: the contract's, the table's, else the file's.
+    pub(crate) fn name(&self, place: usize) -> Option<&str> {
+        self.columns.get(place).map(ColumnCheck::name)
+    }
+
+    /// Whether the plan wants values.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
     /// The type that a file with types of its own gives the values of a place in: as
     /// [`Judge::data_type`]. Nothing where they are of no use: only the file has the column
     /// and the output does not want it, or the table has it in a type that no value has.

@@ -38,6 +38,7 @@ mod lanes;
 mod metrics;
 mod moment;
 mod nested;
+mod parquet;
 mod plan;
 mod report;
 mod rule;

@@ -236,9 +236,8 @@ mod tests {
     #[test]
     fn fields_of_every_type_are_read_and_skipped() {
         // 1: i32 = -3, 2: true, 3: binary "ab", 20: list of 2 i64 (1, -1), 21: struct {1: byte}
-        let bytes = [
-            0x15, 5, 0x11, 0x18, 2, b'a', b'b', 0x09, 40, 0x26, 2, 1, 0x1C, 0x13, 9, 0, 0, 99,
-        ];
+        let bytes =
+            [0x15, 5, 0x11, 0x18, 2, b'a', b'b', 0x09, 40, 0x26, 2, 1, 0x1C, 0x13, 9, 0, 0, 99];
         let mut reader = Reader::new(&bytes);
         let mut fields = Fields::default();
         assert_eq!(fields.next(&mut reader), Ok(Some((1, Kind::Integer))));
