@@ -68,7 +68,7 @@ fn a_bomb_of_many_members_is_one_bomb() {
 fn a_compressed_line_without_end_is_too_long_before_it_is_a_bomb() {
     // With the default limits: 17 MiB of one line.
     for (format, file) in [(CSV, zeros(17)), (Format::Json(JsonLayout::Lines), zeros(17))] {
-        for file in [harness::gzip(&file), harness::zstd(&file), harness::bzip2(&file)] {
+        for file in [harness::gzip(&file), harness::zstd(&file)] {
             assert_eq!(problem(&format, &file), "File.RecordTooLong");
         }
     }
@@ -77,8 +77,7 @@ fn a_compressed_line_without_end_is_too_long_before_it_is_a_bomb() {
 /// Feeds a start, and then the same chunk up to a gigabyte, until the check wants no more.
 fn fed_without_end(format: &Format, start: &[u8], chunk: &[u8]) -> (&'static str, usize) {
     let contract = contract();
-    let options =
-        Options { limits: Limits { max_record_bytes: 1 << 20 }, ..Options::default() };
+    let options = Options { limits: Limits { max_record_bytes: 1 << 20 }, ..Options::default() };
     let plan = CheckPlan { options, ..CheckPlan::new(&contract, format) };
     let mut check = FileCheck::new(plan).unwrap();
     let Ok(()) = check.feed(start, &mut ReportOnly);
@@ -116,10 +115,4 @@ fn a_line_of_a_gigabyte_stops_the_check_at_the_limit() {
             assert!(fed <= (1 << 20) + 2 * size, "{what}: {fed} bytes were taken");
         }
     }
-}
-
-#[test]
-fn empty_lines_without_end_take_no_memory_and_are_read() {
-    let (name, fed) = fed_without_end(&CSV, b"id,name\n1,a\n", &vec![b'\n'; 1 << 20]);
-    assert_eq!((name, fed), ("none", 1 << 30));
 }

@@ -5,8 +5,10 @@ use landfall_contract::{Compression, Format, JsonLayout};
 use crate::{formats, problem, report};
 
 const CSV: &[u8] = b"id,name,price,at\n1,ab,1.50,2024-01-01T00:00:00\n2,\"a\nb\",2.50,\n3,ac,,\n";
-const LINES: &[u8] = b"{\"id\":1,\"name\":\"ab\",\"price\":1.5,\"tags\":[\"x\"]}\n{\"id\":2,\"place\":{\"x\":1}}\n";
-const ARRAY: &[u8] = b"[{\"id\":1,\"name\":\"ab\",\"price\":1.5},\n {\"id\":2,\"tags\":[\"\\u00e9\"]}]";
+const LINES: &[u8] =
+    b"{\"id\":1,\"name\":\"ab\",\"price\":1.5,\"tags\":[\"x\"]}\n{\"id\":2,\"place\":{\"x\":1}}\n";
+const ARRAY: &[u8] =
+    b"[{\"id\":1,\"name\":\"ab\",\"price\":1.5},\n {\"id\":2,\"tags\":[\"\\u00e9\"]}]";
 
 fn samples() -> [(Format, &'static [u8]); 3] {
     [
@@ -97,7 +99,8 @@ fn a_hundred_thousand_columns_have_a_report() {
 
     let keys: Vec<String> = names.iter().map(|name| format!("\"{name}\":1")).collect();
     let json = format!("{{{}}}\n", keys.join(","));
-    let found = report(&Format::Json(JsonLayout::Lines), Compression::None, json.as_bytes(), &[4096]);
+    let found =
+        report(&Format::Json(JsonLayout::Lines), Compression::None, json.as_bytes(), &[4096]);
     assert_eq!(found.problem.unwrap().name, "File.TooManyColumns");
 }
 

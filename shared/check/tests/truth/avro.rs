@@ -21,9 +21,7 @@ fn schema_of(column: &Column) -> String {
         ),
         Typed::Date => r#"{"type": "int", "logicalType": "date"}"#.into(),
         Typed::Time => r#"{"type": "long", "logicalType": "time-micros"}"#.into(),
-        Typed::Timestamp => {
-            r#"{"type": "long", "logicalType": "local-timestamp-micros"}"#.into()
-        }
+        Typed::Timestamp => r#"{"type": "long", "logicalType": "local-timestamp-micros"}"#.into(),
         Typed::Instant => r#"{"type": "long", "logicalType": "timestamp-micros"}"#.into(),
     }
 }
@@ -35,7 +33,8 @@ fn schema() -> Schema {
             format!(r#"{{"name": "{}", "type": ["null", {}]}}"#, column.name, schema_of(column))
         })
         .collect();
-    let text = format!(r#"{{"type": "record", "name": "truth", "fields": [{}]}}"#, fields.join(","));
+    let text =
+        format!(r#"{{"type": "record", "name": "truth", "fields": [{}]}}"#, fields.join(","));
     Schema::parse_str(&text).unwrap()
 }
 

@@ -58,10 +58,13 @@ fn nulls_never_repeat() {
 
 #[test]
 fn a_null_a_wrong_type_and_a_broken_rule_are_told_apart() {
-    let column =
-        "name: a, logicalType: integer, required: true, logicalTypeOptions: {maximum: 9}";
+    let column = "name: a, logicalType: integer, required: true, logicalTypeOptions: {maximum: 9}";
     let wanted = [(1, "required"), (2, "type"), (3, "maximum")];
-    let (report, _) = held("csv", &format!("{column}\nname: b, logicalType: string"), "a,b\n,x\nx,x\n10,x\n9,x\n");
+    let (report, _) = held(
+        "csv",
+        &format!("{column}\nname: b, logicalType: string"),
+        "a,b\n,x\nx,x\n10,x\n9,x\n",
+    );
     assert_eq!(faults(&report), wanted);
     let (report, _) = held("jsonl", column, "{\"a\":null}\n{\"a\":\"7\"}\n{\"a\":10}\n{\"a\":9}\n");
     assert_eq!(faults(&report), wanted);

@@ -10,6 +10,7 @@ mod harness;
 mod avro;
 mod columns;
 mod honesty;
+mod parquet;
 mod random;
 mod rows;
 mod typed;
@@ -93,11 +94,8 @@ fn assert_true(
         .take(4)
         .map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type() })
         .collect();
-    let options = Options {
-        max_details: usize::MAX,
-        max_details_per_rule: usize::MAX,
-        ..Options::default()
-    };
+    let options =
+        Options { max_details: usize::MAX, max_details_per_rule: usize::MAX, ..Options::default() };
     let reporting = CheckPlan { options, ..CheckPlan::new(contract, format_of(contract)) };
     let loading = CheckPlan { output: &output, ..reporting.clone() };
 
@@ -162,7 +160,11 @@ fn stored(plain: &[u8], turn: u64) -> (&'static str, Vec<u8>) {
 }
 
 fn bad_of(rows: &[Row], raw: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    rows.iter().zip(raw).filter(|(row, _)| row.fault.is_some()).map(|(_, raw)| raw.clone()).collect()
+    rows.iter()
+        .zip(raw)
+        .filter(|(row, _)| row.fault.is_some())
+        .map(|(_, raw)| raw.clone())
+        .collect()
 }
 
 #[test]
@@ -214,6 +216,21 @@ fn avro_with_every_block_compression() {
             let taken = assert_true(&what, &contract, &rows, None, &file, seed);
             let bad: Vec<_> = rows.iter().filter(|row| row.fault.is_some()).collect();
             avro::assert_holds(&taken.bad.concat(), &bad);
+        }
+    }
+}
+
+#[test]
+fn parquet_with_every_page_compression() {
+    let contract = contract(Kind::Typed, "format: parquet", "");
+    for seed in SEEDS {
+        let rows = rows(Kind::Typed, seed, ROWS);
+        for codec in parquet::CODECS {
+            let file = parquet::write(&rows, codec);
+            let what = format!("seed {seed}, {codec:?}");
+            let taken = assert_true(&what, &contract, &rows, None, &file, seed);
+            let bad: Vec<_> = rows.iter().filter(|row| row.fault.is_some()).collect();
+            parquet::assert_holds(taken.bad.concat(), &bad);
         }
     }
 }

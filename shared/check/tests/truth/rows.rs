@@ -41,10 +41,7 @@ pub(crate) struct Row {
 
 /// The columns that a kind of file has.
 pub(crate) fn columns(kind: Kind) -> Vec<&'static Column> {
-    COLUMNS
-        .iter()
-        .filter(|column| kind == Kind::Json || column.shape != Shape::Nested)
-        .collect()
+    COLUMNS.iter().filter(|column| kind == Kind::Json || column.shape != Shape::Nested).collect()
 }
 
 /// The contract, for a source of that format: fields of the server in YAML, and its custom
@@ -67,10 +64,18 @@ pub(crate) fn contract_text(kind: Kind, format: &str, properties: &str) -> Strin
 /// What can be planted in one row.
 #[derive(Debug, Clone)]
 enum Plant {
-    Value { place: usize, at: String, rule: &'static str, text: &'static str },
+    Value {
+        place: usize,
+        at: String,
+        rule: &'static str,
+        text: &'static str,
+    },
     Damage(Damage, &'static str),
     /// The key of an earlier good row comes again.
-    Repeated { places: &'static [usize], path: &'static str },
+    Repeated {
+        places: &'static [usize],
+        path: &'static str,
+    },
 }
 
 fn plants(kind: Kind) -> Vec<Plant> {

@@ -13,15 +13,27 @@ pub(crate) struct Text {
     pub(crate) header: Vec<u8>,
     pub(crate) lines: Vec<u64>,
     pub(crate) raw: Vec<Vec<u8>>,
+    /// Bytes whose lines were counted, and the line that the last of them is on.
+    counted: (usize, u64),
 }
 
 impl Text {
     fn new() -> Self {
-        Self { bytes: Vec::new(), header: Vec::new(), lines: Vec::new(), raw: Vec::new() }
+        Self {
+            bytes: Vec::new(),
+            header: Vec::new(),
+            lines: Vec::new(),
+            raw: Vec::new(),
+            counted: (0, 1),
+        }
     }
 
-    fn line(&self) -> u64 {
-        self.bytes.iter().filter(|byte| **byte == b'\n').count() as u64 + 1
+    /// The line that comes next.
+    fn line(&mut self) -> u64 {
+        let (at, line) = self.counted;
+        let more = self.bytes[at..].iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.counted = (self.bytes.len(), line + more);
+        line + more
     }
 }
 
@@ -74,12 +86,7 @@ pub(crate) const DIALECTS: [Dialect; 6] = [
         ..PLAIN
     },
     Dialect { format: "format: tsv", delimiter: b'\t', line_end: "\r\n", ..PLAIN },
-    Dialect {
-        properties: "{property: header, value: false}",
-        header: false,
-        ends: false,
-        ..PLAIN
-    },
+    Dialect { properties: "{property: header, value: false}", header: false, ends: false, ..PLAIN },
     Dialect {
         format: "format: csv, delimiter: '|'",
         properties: "{property: comment, value: '#'}, {property: skipLines, value: 3}",
@@ -126,7 +133,8 @@ pub(crate) fn csv(rows: &[Row], dialect: &Dialect, seed: u64) -> Text {
         if dialect.ends || index + 1 < rows.len() {
             raw.extend_from_slice(dialect.line_end.as_bytes());
         }
-        text.lines.push(text.line());
+        let line = text.line();
+        text.lines.push(line);
         text.bytes.extend_from_slice(&raw);
         text.raw.push(raw);
     }
@@ -223,14 +231,16 @@ pub(crate) fn json(rows: &[Row], layout: Layout, seed: u64) -> Text {
                     text.bytes.push(b'\n');
                 }
                 raw.extend_from_slice(if random.below(2) == 0 { b"\n" } else { b"\r\n" });
-                text.lines.push(text.line());
+                let line = text.line();
+                text.lines.push(line);
                 text.bytes.extend_from_slice(&raw);
             }
             Layout::Array | Layout::PrettyArray => {
                 if index > 0 {
                     text.bytes.extend_from_slice(if random.below(2) == 0 { b"," } else { b" ,\n" });
                 }
-                text.lines.push(text.line());
+                let line = text.line();
+                text.lines.push(line);
                 text.bytes.extend_from_slice(&raw);
                 // What is set aside of an array is one document per line.
                 for byte in &mut raw {
