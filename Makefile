@@ -112,3 +112,30 @@ bench: $(VENVS) ## Measure durations, cold starts, sizes and memory
 .PHONY: bench-check
 bench-check: .venv/peers/.stamp ## Measure landfall check against other checkers, same files
 	@.venv/peers/bin/python -m local.bench_check $(ARGUMENTS)
+
+# libFuzzer on the stable compiler: the flags are those that cargo-fuzz passes, without a
+# sanitizer, which only the nightly compiler has. Coverage guides the search; panics, failed
+# assertions, timeouts and too much memory end it. With --target, the flags do not reach build
+# scripts and macros.
+FUZZ_SECONDS ?= 30
+FUZZ_TARGETS := csv json avro parquet decompress contract
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+	-Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+
+# What a run finds is kept in target/fuzz, and read again by the next one. An input that
+# breaks something is named in the output and kept in target/fuzz/<target>/broken.
+.PHONY: fuzz
+fuzz: ## Fuzz every format for FUZZ_SECONDS each (30)
+	@RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --manifest-path fuzz/Cargo.toml --release --locked \
+		--target $(FUZZ_HOST) --target-dir target/fuzz/build
+	@failed=; for name in $(FUZZ_TARGETS); do \
+		echo "== fuzz $$name for $(FUZZ_SECONDS) s"; \
+		mkdir -p target/fuzz/$$name/found target/fuzz/$$name/broken; \
+		target/fuzz/build/$(FUZZ_HOST)/release/$$name target/fuzz/$$name/found fuzz/corpus/$$name \
+			-artifact_prefix=target/fuzz/$$name/broken/ -max_total_time=$(FUZZ_SECONDS) \
+			-timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=0 || failed="$$failed $$name"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "== broken:$$failed"; exit 1; fi

@@ -12,6 +12,10 @@ use zstd::stream::raw::Operation;
 /// level cache.
 const PIECE_BYTES: usize = 128 << 10;
 
+/// Compressed bytes that are decompressed at once, whatever chunks they come in: what comes
+/// out before damage is found, or a limit is reached, then depends on the file alone.
+const BLOCK_BYTES: usize = 32 << 10;
+
 /// Bytes that tell the compressions apart: bzip2 needs most, `BZh9` and a block's magic.
 const MAGIC_BYTES: usize = 10;
 
@@ -127,8 +131,38 @@ enum State {
     Undecided(Vec<u8>),
     /// Not compressed; these first bytes are still to be given out.
     Plain(Vec<u8>),
-    /// Compressed; these first bytes are still to be read.
-    Compressed(Stream, Vec<u8>),
+    /// Compressed; the block at hand.
+    Compressed(Stream, Block),
+}
+
+/// Compressed bytes of which the first are decompressed.
+struct Block {
+    bytes: Vec<u8>,
+    used: usize,
+}
+
+impl Block {
+    /// Moves bytes in from a chunk until it is full, when all of it is used up or it never was
+    /// full; gives their number.
+    fn fill(&mut self, chunk: &mut &[u8]) -> usize {
+        if self.used > 0 && self.used == self.bytes.len() {
+            self.bytes.clear();
+            self.used = 0;
+        }
+        let missing = if self.used == 0 { BLOCK_BYTES.saturating_sub(self.bytes.len()) } else { 0 };
+        let (first, rest) = chunk.split_at(missing.min(chunk.len()));
+        self.bytes.extend_from_slice(first);
+        *chunk = rest;
+        first.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes.len() >= BLOCK_BYTES
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.used..).unwrap_or_default()
+    }
 }
 
 /// One compressed stream, which may have several members.
@@ -212,43 +246,33 @@ impl Decompressor {
         }
     }
 
-    /// Takes the end of the file, and gives what is left of it.
+    /// Takes the end of the file, and gives what is left of it: until there is nothing.
     ///
     /// # Errors
-    /// [`DecompressFault`] when the file ends too early.
+    /// [`DecompressFault`] when the file ends too early, and as [`Decompressor::next`].
     pub fn finish(&mut self) -> Result<Option<&[u8]>, DecompressFault> {
         if matches!(self.state, State::Undecided(_)) {
             self.decide()?;
         }
-        let mut nothing: &[u8] = &[];
         match &mut self.state {
+            State::Undecided(_) => Ok(None),
             State::Plain(head) if head.is_empty() => Ok(None),
             State::Plain(head) => {
                 self.piece = std::mem::take(head);
                 Ok(Some(&self.piece))
             }
-            State::Undecided(_) => Ok(None),
-            State::Compressed(stream, head) if head.is_empty() => match stream.member {
-                Some(_) => Err(DecompressFault::Truncated(stream.codec)),
-                None => Ok(None),
-            },
-            // A file so short that all of it was looked at to see what it is.
-            State::Compressed(..) => match self.next_decompressed(&mut nothing)? {
-                Some(length) => {
-                    let length = length.len();
-                    Ok(self.piece.get(..length))
+            State::Compressed(..) => {
+                let filled = self.decompress_block()?;
+                if filled > 0 {
+                    return Ok(self.piece.get(..filled));
                 }
-                None => self.finish_compressed(),
-            },
-        }
-    }
-
-    fn finish_compressed(&self) -> Result<Option<&[u8]>, DecompressFault> {
-        match &self.state {
-            State::Compressed(stream, _) if stream.member.is_some() => {
-                Err(DecompressFault::Truncated(stream.codec))
+                match &self.state {
+                    State::Compressed(Stream { member: Some(_), codec, .. }, _) => {
+                        Err(DecompressFault::Truncated(*codec))
+                    }
+                    _ => Ok(None),
+                }
             }
-            _ => Ok(None),
         }
     }
 
@@ -273,41 +297,54 @@ impl Decompressor {
             }
             Some(codec) => {
                 let stream = Stream { codec, member: Some(Member::new(codec)?), padding: false };
-                State::Compressed(stream, head)
+                State::Compressed(stream, Block { bytes: head, used: 0 })
             }
         };
         Ok(())
     }
 
-    fn next_decompressed<'a, 'b: 'a>(
-        &'a mut self,
-        chunk: &mut &'b [u8],
-    ) -> Result<Option<&'a [u8]>, DecompressFault> {
-        let State::Compressed(stream, head) = &mut self.state else { return Ok(None) };
+    fn next_decompressed(&mut self, chunk: &mut &[u8]) -> Result<Option<&[u8]>, DecompressFault> {
+        loop {
+            let State::Compressed(_, block) = &mut self.state else { return Ok(None) };
+            self.read += block.fill(chunk) as u64;
+            if !block.is_full() {
+                return Ok(None);
+            }
+            let filled = self.decompress_block()?;
+            if filled > 0 {
+                return Ok(self.piece.get(..filled));
+            }
+            if let State::Compressed(stream, block) = &self.state
+                && !block.rest().is_empty()
+            {
+                let codec = stream.codec;
+                return Err(DecompressFault::Corrupt { codec, reason: "it leads nowhere" });
+            }
+            if chunk.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Decompresses what is left of the block at hand, as far as it goes into a piece: bytes
+    /// of the piece. None are left in the block when there are none.
+    fn decompress_block(&mut self) -> Result<usize, DecompressFault> {
+        let State::Compressed(stream, block) = &mut self.state else { return Ok(0) };
         self.piece.resize(PIECE_BYTES, 0);
         let mut filled = 0;
         loop {
-            let from_head = !head.is_empty();
-            let input: &[u8] = if from_head { head } else { chunk };
             let room = self.piece.get_mut(filled..).unwrap_or_default();
-            let (taken, made) = stream.step(input, room)?;
-            if from_head {
-                head.drain(..taken);
-            } else {
-                *chunk = chunk.get(taken..).unwrap_or_default();
-                self.read += taken as u64;
-            }
+            let (taken, made) = stream.step(block.rest(), room)?;
+            block.used += taken;
             filled += made;
-            let stuck = taken == 0 && made == 0;
-            let used_up = head.is_empty() && chunk.is_empty();
             // A decompressor may hold output back until it is asked again without input.
-            if filled == PIECE_BYTES || stuck || (used_up && made == 0) {
+            if filled == PIECE_BYTES || (made == 0 && (taken == 0 || block.rest().is_empty())) {
                 break;
             }
         }
         self.out += filled as u64;
         self.within_limits()?;
-        Ok(self.piece.get(..filled).filter(|piece| !piece.is_empty()))
+        Ok(filled)
     }
 
     fn within_limits(&self) -> Result<(), DecompressFault> {
