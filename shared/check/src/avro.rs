@@ -10,10 +10,10 @@ mod schema;
 use std::sync::Arc;
 
 use crate::conversion::Conversion;
-use crate::judge::Judge;
+use crate::judge::{Judge, reuse};
 use crate::report::{FileProblem, FileReport};
 use crate::sink::RowSink;
-use crate::typed::{self, FileSchemaColumn, Judged, Stop, Texts, TypedRows, reuse};
+use crate::typed::{self, FileSchemaColumn, Judged, Stop, Texts, TypedRows};
 use crate::value::Value;
 use container::{Block, Header, Parts, Scanner};
 use datum::Reader;

@@ -226,6 +226,11 @@ impl ColumnCheck {
         &self.words.data_type
     }
 
+    /// Whether its values are UUIDs.
+    pub(crate) fn is_uuid(&self) -> bool {
+        matches!(self.kind, Kind::Uuid)
+    }
+
     /// Whether it takes a JSON array or object as text.
     pub(crate) fn takes_text(&self) -> bool {
         self.lenient && self.kind.is_text()

@@ -19,11 +19,15 @@
 //! and from then on the reader feeds nothing more.
 
 mod bind;
+mod cells;
+mod watch;
 
 use std::collections::HashMap;
 
 use landfall_contract::{Contract, DataType, OnBadRows};
 
+use self::cells::TextCells;
+use self::watch::Watch;
 use crate::column::{ColumnCheck, Evidence, Needs};
 use crate::csv::{Field, QuoteFaultKind, Record};
 use crate::document::Json;
@@ -31,6 +35,7 @@ use crate::faults::{Faults, RowStatus};
 use crate::infer::Inference;
 use crate::keys::{KeysChecked, SeenKeys};
 use crate::kind::Kind;
+use crate::metrics::counts_only_rows;
 use crate::plan::{CheckPlan, OutputColumn};
 use crate::report::{FileProblem, FileReport, UndeclaredColumn};
 use crate::rule::{CompileError, Rule};
@@ -39,6 +44,9 @@ use crate::table::TableSchema;
 use crate::tally::Tally;
 use crate::typed::FileSchemaColumn;
 use crate::value::Value;
+
+pub(crate) use cells::Cells;
+pub(crate) use watch::{fingerprint, is_uuid, places_of};
 
 /// Columns and nested fields that neither contract nor table has, that one file of a format
 /// without a header may bring, each: beyond it, the keys are rather data.
@@ -80,6 +88,9 @@ pub(crate) struct Judge {
     bad_rows: u64,
     loadable_rows: u64,
     problem: Option<FileProblem>,
+    /// Looks at whole rows, if the contract has keys or metrics.
+    watch: Option<Box<Watch>>,
+    /// The keys of a contract that has none.
     seen_keys: SeenKeys,
     /// The last row's values; only its allocation is kept from row to row.
     values: Vec<Value<'static>>,
@@ -92,7 +103,8 @@ impl Judge {
     /// When a rule of the contract makes no sense, or a type of the contract does not fit the
     /// output's.
     pub(crate) fn new(plan: CheckPlan<'_>) -> Result<Self, CompileError> {
-        let CheckPlan { contract, table, output, options, keys, .. } = plan;
+        let CheckPlan { contract, table, output, options, mut keys, .. } = plan;
+        let watch = Watch::new(contract, std::mem::take(&mut keys), options.max_key_bytes);
         let mut compiled = Vec::with_capacity(contract.columns.len());
         for column in &contract.columns {
             let mut check = ColumnCheck::of_contract(column)?;
@@ -125,6 +137,7 @@ impl Judge {
             bad_rows: 0,
             loadable_rows: 0,
             problem: None,
+            watch: watch.map(Box::new),
             seen_keys: keys,
             values: Vec::new(),
         })
@@ -209,7 +222,7 @@ impl Judge {
     /// Whether rows must be read whatever is known of their columns: there are keys, or
     /// metrics.
     pub(crate) fn needs_rows(&self) -> bool {
-        !self.contract.keys.is_empty() || !self.contract.metrics.is_empty()
+        !self.contract.keys.is_empty() || !self.contract.metrics.iter().all(counts_only_rows)
     }
 
     /// Rows so far.
@@ -244,6 +257,10 @@ impl Judge {
         } else {
             self.judge_text(record, null_value)
         };
+        let status = match &self.watch {
+            None => status,
+            Some(_) => self.watch_text(record, null_value, status),
+        };
         if !self.settle(status) {
             return sink.bad(record.raw);
         }
@@ -269,6 +286,34 @@ impl Judge {
         let result = sink.good(&values);
         self.values = reuse(values);
         result
+    }
+
+    /// Looks at a record of delimited text as a whole.
+    fn watch_text(
+        &mut self,
+        record: &Record<'_>,
+        null_value: Option<&[u8]>,
+        status: RowStatus,
+    ) -> RowStatus {
+        // Its fields cannot be told apart.
+        if record.fault.is_some() || record.field_count != self.columns.len() {
+            return status;
+        }
+        self.watch_row(&TextCells { record, null_value }, Some(record.line), status)
+    }
+
+    /// Looks at a row as a whole, which fared well enough by itself.
+    fn watch_row<C: Cells + ?Sized>(
+        &mut self,
+        row: &C,
+        line: Option<u64>,
+        status: RowStatus,
+    ) -> RowStatus {
+        let Some(watch) = &mut self.watch else { return status };
+        let mut faults = Faults::new(&mut self.tally, line, self.rows);
+        faults.status = status;
+        watch.row(row, &self.columns, self.rows, self.loads_rule_breakers, &mut faults);
+        faults.status
     }
 
     /// The hot path: stops at the first thing that is wrong, and finds out nothing about it.
@@ -349,6 +394,7 @@ impl Judge {
             }
             status = faults.status;
         }
+        let status = self.watch_row(fields, line, status);
         if !self.settle(status) {
             return sink.bad(raw);
         }
@@ -424,6 +470,7 @@ impl Judge {
             }
             status = faults.status;
         }
+        let status = self.watch_row(&*values, line, status);
         if !self.settle(status) {
             return Ok(RowFate::SetAside);
         }
@@ -493,6 +540,13 @@ impl Judge {
         let header =
             self.bound.then(|| self.spelled.iter().flatten().cloned().collect::<Vec<String>>());
         let (totals, first_bad_rows) = self.tally.into_parts();
+        let (mut metrics, mut keys, mut seen_keys) = (Vec::new(), KeysChecked::All, self.seen_keys);
+        if let Some(mut watch) = self.watch {
+            if problem.is_none() {
+                metrics = watch.take_outcomes(self.rows);
+            }
+            (keys, seen_keys) = watch.into_keys();
+        }
         FileReport {
             bytes,
             rows: self.rows,
@@ -505,14 +559,15 @@ impl Judge {
             schema: self.schema,
             undeclared: self.undeclared.into_iter().map(|(_, column)| column).collect(),
             undeclared_fields: self.undeclared_fields,
-            keys: KeysChecked::All,
-            seen_keys: self.seen_keys,
+            metrics,
+            keys,
+            seen_keys,
         }
     }
 }
 
 /// An empty vector of another lifetime, in the same allocation.
-fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
+pub(crate) fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.clear();
     values.into_iter().map(|_| Value::Null).collect()
 }

@@ -27,10 +27,10 @@ use bytes::Bytes;
 use landfall_contract::{Contract, MetricKind, OnBadRows};
 
 use crate::conversion::Conversion;
-use crate::judge::{Judge, RowFate};
+use crate::judge::{Judge, RowFate, reuse};
 use crate::report::{FileProblem, FileReport};
 use crate::sink::RowSink;
-use crate::typed::{self, FileSchemaColumn, Texts, reuse};
+use crate::typed::{self, FileSchemaColumn, Texts};
 use crate::value::Value;
 use footer::Footer;
 use group::{Group, Windows};

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::infer::Inference;
 use crate::keys::{KeysChecked, SeenKeys};
+use crate::metrics::MetricOutcome;
 use crate::tally::RuleTotal;
 use crate::typed::FileSchemaColumn;
 
@@ -87,6 +88,9 @@ pub struct FileReport {
     /// Fields inside the contract's columns that the contract does not have, of JSON, by
     /// path. Their values are not loaded.
     pub undeclared_fields: Vec<UndeclaredColumn>,
+    /// What the contract's metrics came to, in its order. None when there is a problem: the
+    /// file was not read to its end.
+    pub metrics: Vec<MetricOutcome>,
     /// Whether every key was checked.
     pub keys: KeysChecked,
     /// The keys of the batch's earlier files, and this file's kept apart: commit or discard

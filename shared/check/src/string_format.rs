@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn email_addresses() {
         let long_local = format!("{}@example.com", "x".repeat(65));
-        let long = format!("x@{}", vec!["a".repeat(49); 6].join("."));
+        let long = format!("x@{}", ["a".repeat(49).as_str(); 6].join("."));
         sorted(
             StringFormat::Email,
             &[
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn host_names() {
         let label = "a".repeat(63);
-        let long = vec![label.as_str(); 4].join(".");
+        let long = [label.as_str(); 4].join(".");
         sorted(
             StringFormat::Hostname,
             &["example.com", "a", "3com.com", "xn--4gbwdl.xn--wgbh1c", "a-b.c", &label],

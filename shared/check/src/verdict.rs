@@ -24,8 +24,8 @@ impl Decision {
     }
 }
 
-/// Decides on a file: first what makes it unusable, then what the schema says, then its bad
-/// rows. A file that a person must decide on is refused for its bad rows all the same.
+/// Decides on a file: first what makes it unusable, then what the schema says, then the
+/// contract's metrics, then its bad rows. A file that a person must decide on is refused for its bad rows all the same.
 pub fn decide(report: &FileReport, drift: &Drift, policy: &Policy) -> Decision {
     let reject =
         |reason, message| Decision { verdict: Verdict::Reject, reason: Some(reason), message };
@@ -35,6 +35,9 @@ pub fn decide(report: &FileReport, drift: &Drift, policy: &Policy) -> Decision {
     let decisive = drift.decisive();
     if let Some((kind, change)) = decisive.filter(|(_, c)| c.verdict == Verdict::Reject) {
         return reject(kind.reason(), change.message.clone());
+    }
+    if let Some(message) = refused_metrics(report) {
+        return reject("File.QualityMetric", message);
     }
     if let Some(message) = refused_rows(report, policy) {
         return reject("File.BadRows", message);
@@ -53,6 +56,17 @@ pub fn decide(report: &FileReport, drift: &Drift, policy: &Policy) -> Decision {
         },
         None => Decision { verdict: Verdict::Accept, reason: None, message: rows },
     }
+}
+
+/// Which metrics refuse the file, if any does.
+fn refused_metrics(report: &FileReport) -> Option<String> {
+    let missed: Vec<_> = report.metrics.iter().filter(|metric| metric.refuses()).collect();
+    let first = missed.first()?;
+    Some(match missed.len() - 1 {
+        0 => first.message.clone(),
+        1 => format!("{}; one more metric is missed", first.message),
+        more => format!("{}; {more} more metrics are missed", first.message),
+    })
 }
 
 /// Why the bad rows refuse the whole file, if they do.
@@ -115,12 +129,13 @@ fn of_rows(part: u64, whole: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_contract::{FieldType, OnDrift};
+    use landfall_contract::{FieldType, OnDrift, Severity};
     use landfall_messages::BadRow;
 
     use super::*;
     use crate::drift::{FileColumn, compare};
     use crate::fixture::{column, contract};
+    use crate::metrics::MetricOutcome;
     use crate::report::FileProblem;
 
     fn report(rows: u64, bad: u64, loadable: u64) -> FileReport {
@@ -204,6 +219,41 @@ mod tests {
             decide_rows(&report(3, 3, 0), &policy(OnBadRows::Warn, None)).0,
             Verdict::Reject
         );
+    }
+
+    fn metric(severity: Severity) -> MetricOutcome {
+        MetricOutcome {
+            name: None,
+            metric: "nullValues",
+            columns: vec!["name".into()],
+            measured: Some(6.0),
+            unit: "percent",
+            expectation: "less than 5 percent".into(),
+            severity,
+            holds: false,
+            message: format!("missed as {severity:?}"),
+            pointer: "/schema/0/quality/0".into(),
+        }
+    }
+
+    #[test]
+    fn a_missed_metric_refuses_the_file_when_it_is_an_error() {
+        let with = |metrics| FileReport { metrics, ..report(5, 1, 4) };
+        let quarantine = policy(OnBadRows::Quarantine, None);
+        let mild = with(vec![metric(Severity::Info), metric(Severity::Warning)]);
+        assert_eq!(decide_rows(&mild, &quarantine), (Verdict::Accept, None));
+        let strict = with(vec![metric(Severity::Warning), metric(Severity::Error)]);
+        let decision = decide(&strict, &Drift::default(), &policy(OnBadRows::Reject, None));
+        assert_eq!(
+            (decision.verdict, decision.reason, decision.message.as_str()),
+            (Verdict::Reject, Some("File.QualityMetric"), "missed as Error")
+        );
+        let twice = with(vec![metric(Severity::Error), metric(Severity::Error)]);
+        let decision = decide(&twice, &Drift::default(), &quarantine);
+        assert_eq!(decision.message, "missed as Error; one more metric is missed");
+        let mut unusable = strict;
+        unusable.problem = Some(FileProblem::new("File.Empty", "empty"));
+        assert_eq!(decide_rows(&unusable, &quarantine).1, Some("File.Empty"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use landfall_contract::{FieldType, Rules};
+use landfall_contract::{FieldType, MomentFormat, MomentPart, Rules, StringFormat};
 use regex::Regex;
 
 use super::*;
@@ -188,4 +188,93 @@ fn messages_show_the_value_unless_it_is_sensitive() {
         assert!(!check.message(rule, b"12.345").contains("12.345"), "{rule:?}");
     }
     assert_eq!(check.repeat(b"12.345"), None);
+}
+
+#[test]
+fn named_forms_and_missing_values() {
+    let rules = |format, missing: Option<&[&str]>| Rules {
+        format,
+        missing_values: missing.map(|texts| texts.iter().map(|text| (*text).to_owned()).collect()),
+        ..Rules::default()
+    };
+    let email = check(FieldType::String, rules(Some(StringFormat::Email), None));
+    assert_eq!(broken(&email, "a@b.c"), [""; 0]);
+    assert_eq!(broken(&email, "a.b.c"), ["format"]);
+    assert!(email.message(Rule::Format, b"x").starts_with("\"x\" is not an email address"));
+    let both =
+        check(FieldType::String, rules(Some(StringFormat::Email), Some(&["N/A", "unknown!"])));
+    assert_eq!(broken(&both, "a@b.c"), [""; 0]);
+    assert_eq!(broken(&both, "N/A"), ["missing"], "held against no other rule");
+    assert_eq!(broken(&both, "unknown!"), ["missing"]);
+    assert_eq!(broken(&both, "n/a"), ["format"]);
+    let empty = check(FieldType::String, rules(None, Some(&[""])));
+    assert_eq!(broken_field(&empty, b"", true), [Rule::Missing]);
+    assert_eq!(broken_field(&empty, b"", false), []);
+    let codes = check(FieldType::Int, rules(None, Some(&["-999"])));
+    assert_eq!(broken(&codes, "-999"), ["missing"]);
+    assert_eq!(broken(&codes, "-0999"), [""; 0], "texts are compared");
+}
+
+#[test]
+fn moments_in_their_own_form_have_iso_bounds() {
+    let literal = |text: &str| MomentPart::Literal(text.into());
+    let parts = vec![
+        MomentPart::Day { padded: true },
+        literal("."),
+        MomentPart::Month { padded: true },
+        literal("."),
+        MomentPart::Year,
+    ];
+    let rules = Rules {
+        moment_format: Some(MomentFormat { text: "dd.MM.yyyy".into(), parts }),
+        minimum: bound("2020-01-01", false),
+        maximum: bound("2025-01-01", true),
+        ..Rules::default()
+    };
+    let german = check(FieldType::Date, rules);
+    assert_eq!(broken(&german, "01.01.2020"), [""; 0]);
+    assert_eq!(broken(&german, "31.12.2024"), [""; 0]);
+    assert_eq!(broken(&german, "31.12.2019"), ["minimum"]);
+    assert_eq!(broken(&german, "01.01.2025"), ["maximum"]);
+    assert_eq!(broken(&german, "2020-01-01"), ["type"]);
+    assert_eq!(broken(&german, "30.02.2024"), ["type"]);
+    assert_eq!(german.value(b"01.01.2020"), Value::Date(18_262));
+    assert_eq!(
+        german.message(Rule::Type, b"2020-01-01"),
+        "\"2020-01-01\" is not a date: it is not written dd.MM.yyyy"
+    );
+    assert_eq!(
+        german.message(Rule::Type, b"30.02.2024"),
+        "\"30.02.2024\" is not a date: there is no such day"
+    );
+    assert!(german.accepts_json(&Json::String(b"01.01.2020"[..].into())));
+    assert!(!german.accepts_json(&Json::Number(b"1012020")));
+    assert!(german.accepts_value(&Value::Date(18_262)));
+    assert!(!german.accepts_value(&Value::Date(18_261)));
+}
+
+#[test]
+fn instants_without_a_zone_are_taken_in_the_default_one() {
+    let rules = Rules {
+        default_timezone: Some("Europe/Berlin".into()),
+        minimum: bound("2024-01-01T00:00:00Z", false),
+        ..Rules::default()
+    };
+    let instants = check(FieldType::TimestampTz, rules);
+    assert_eq!(broken(&instants, "2024-01-01T01:00:00"), [""; 0]);
+    assert_eq!(broken(&instants, "2024-01-01T00:59:59"), ["minimum"]);
+    assert_eq!(broken(&instants, "2024-01-01T00:59:59Z"), [""; 0]);
+    assert_eq!(broken(&instants, "2024-03-31T02:30:00"), ["type"]);
+    assert_eq!(broken(&instants, "2024-10-27T02:30:00"), ["type"]);
+    assert!(instants.message(Rule::Type, b"2024-10-27T02:30:00").contains("twice"));
+    let local = Value::Timestamp(1_704_067_200_000_000);
+    assert!(!instants.accepts_value(&local), "it is an hour before the bound");
+    let without = check(FieldType::TimestampTz, Rules::default());
+    assert_eq!(broken(&without, "2024-01-01T01:00:00"), ["type"]);
+    assert!(!without.accepts_value(&local));
+    let wrong = Rules { default_timezone: Some("Mars".into()), ..Rules::default() };
+    assert!(
+        ColumnCheck::of_contract(&Column { rules: wrong, ..column("c", FieldType::TimestampTz) })
+            .is_err()
+    );
 }

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use landfall_contract::{
-    Bound, Column, Contract, CsvFormat, DataType, FieldType, OnBadRows, Policy, Rules,
+    Bound, Column, Contract, CsvFormat, DataType, FieldType, MomentFormat, MomentPart, OnBadRows,
+    Policy, Rules, StringFormat,
 };
 use landfall_messages::BadRow;
 use regex::Regex;
@@ -385,6 +386,23 @@ fn a_sink_that_fails_stops_the_check() {
 /// A row of good texts, and per column the faults that can be planted: rule and text.
 type PlantedColumn = (Column, Vec<&'static str>, Vec<(Rule, &'static [u8])>);
 
+/// `dd.MM.yyyy HH:mm`
+fn german_clock() -> MomentFormat {
+    let literal = |text: &str| MomentPart::Literal(text.into());
+    let parts = vec![
+        MomentPart::Day { padded: true },
+        literal("."),
+        MomentPart::Month { padded: true },
+        literal("."),
+        MomentPart::Year,
+        literal(" "),
+        MomentPart::Hour { padded: true },
+        literal(":"),
+        MomentPart::Minute { padded: true },
+    ];
+    MomentFormat { text: "dd.MM.yyyy HH:mm".into(), parts }
+}
+
 fn planted_columns() -> Vec<PlantedColumn> {
     let bound = |text: &str, exclusive| Some(Bound { text: text.into(), exclusive });
     let rules = |column: Column, rules| Column { rules, ..column };
@@ -509,6 +527,43 @@ fn planted_columns() -> Vec<PlantedColumn> {
         ),
         (column("weight", FieldType::Float), vec!["1.5", ""], vec![(Rule::Type, b"1e39")]),
         (
+            rules(
+                column("mail", FieldType::String),
+                Rules {
+                    format: Some(StringFormat::Email),
+                    missing_values: Some(vec!["n/a".into(), "none@example.com".into()]),
+                    ..Rules::default()
+                },
+            ),
+            vec!["a@example.com", "a.b+c@sub.example.com", ""],
+            vec![
+                (Rule::Format, b"a@b@c"),
+                (Rule::Format, b"a b@example.com"),
+                (Rule::Missing, b"n/a"),
+                (Rule::Missing, b"none@example.com"),
+            ],
+        ),
+        (
+            rules(
+                column("shipped", FieldType::TimestampTz),
+                Rules {
+                    moment_format: Some(german_clock()),
+                    default_timezone: Some("Europe/Berlin".into()),
+                    maximum: bound("2025-01-01T00:00:00Z", true),
+                    ..Rules::default()
+                },
+            ),
+            vec!["29.02.2024 10:00", "01.01.2025 00:59", ""],
+            vec![
+                (Rule::Type, b"30.02.2024 10:00"),
+                (Rule::Type, b"2024-02-29T10:00:00Z"),
+                (Rule::Type, b"31.03.2024 02:30"),
+                (Rule::Type, b"27.10.2024 02:30"),
+                (Rule::Type, b"29.02.2024 24:00"),
+                (Rule::Maximum, b"01.01.2025 01:00"),
+            ],
+        ),
+        (
             column("uid", FieldType::Uuid),
             vec!["01234567-89ab-cdef-0123-456789abcdef", ""],
             vec![(Rule::Type, b"01234567-89ab-cdef-0123-456789abcdeg")],
@@ -614,7 +669,9 @@ fn what_was_planted_is_found_row_for_row_and_nothing_else() {
         Rule::Encoding,
         Rule::Type,
         Rule::Required,
+        Rule::Missing,
         Rule::Pattern,
+        Rule::Format,
         Rule::ValidValues,
         Rule::Minimum,
         Rule::Maximum,

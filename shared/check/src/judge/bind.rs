@@ -234,6 +234,9 @@ impl Judge {
             });
         }
         self.columns = columns;
+        if let Some(watch) = &mut self.watch {
+            watch.bind(&self.columns);
+        }
         self.spelled = names.into_iter().map(Some).collect();
         self.bound = true;
     }
