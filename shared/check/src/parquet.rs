@@ -279,8 +279,9 @@ impl ParquetFile {
         for (column, _) in columns.iter().zip(&wanted).filter(|(_, wanted)| wanted.is_some()) {
             judged.get_mut(column.leaves.clone()).unwrap_or_default().fill(true);
         }
-        let keeps_rejected =
-            reads_values && self.judge.contract().policy.on_bad_rows != OnBadRows::Reject;
+        let keeps_rejected = S::WANTS_BAD
+            && reads_values
+            && self.judge.contract().policy.on_bad_rows != OnBadRows::Reject;
         let read = if keeps_rejected { vec![true; judged.len()] } else { judged.clone() };
         self.state = State::Values(Box::new(Reading {
             footer,
