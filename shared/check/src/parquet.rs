@@ -16,6 +16,7 @@ mod leaves;
 mod pages;
 mod rejected;
 mod schema;
+mod shape;
 mod statistics;
 mod thrift;
 mod values;
@@ -35,7 +36,7 @@ use crate::value::Value;
 use footer::Footer;
 use group::{Group, Windows};
 use rejected::RejectedFile;
-use schema::Column;
+use shape::Column;
 use values::Rows;
 
 /// Bytes from the end of the file that are read first: footers are seldom larger.
