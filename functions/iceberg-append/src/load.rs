@@ -199,6 +199,7 @@ impl RowSink for GoodRows {
     type Error = Infallible;
 
     const WANTS_VALUES: bool = true;
+    const WANTS_BAD: bool = false;
 
     fn good(&mut self, values: &[Value<'_>]) -> Result<(), Infallible> {
         if self.refusal.is_none() {

@@ -10,10 +10,10 @@ mod schema;
 use std::sync::Arc;
 
 use crate::conversion::Conversion;
-use crate::judge::Judge;
+use crate::judge::{Judge, reuse};
 use crate::report::{FileProblem, FileReport};
 use crate::sink::RowSink;
-use crate::typed::{self, FileSchemaColumn, Judged, Stop, Texts, TypedRows, reuse};
+use crate::typed::{self, FileSchemaColumn, Judged, Stop, Texts, TypedRows};
 use crate::value::Value;
 use container::{Block, Header, Parts, Scanner};
 use datum::Reader;
@@ -24,6 +24,8 @@ use schema::Node;
 pub(crate) struct AvroReader {
     scanner: Scanner,
     state: State,
+    /// There was a byte.
+    begun: bool,
     over: bool,
 }
 
@@ -64,6 +66,7 @@ impl AvroReader {
         if self.over {
             return Ok(());
         }
+        self.begun |= !chunk.is_empty();
         let result = self.scanner.feed(chunk, &mut Blocks { state: &mut self.state, rows });
         self.over = result.is_err();
         result
@@ -77,11 +80,6 @@ impl AvroReader {
     /// Takes the end of the file.
     pub(crate) fn finish<E>(&self) -> Result<(), Stop<E>> {
         if self.over { Ok(()) } else { self.scanner.finish().map_err(Stop::Invalid) }
-    }
-
-    /// Whether there was no byte.
-    fn is_empty(&self) -> bool {
-        self.scanner.is_empty()
     }
 
     /// Bytes of the header and the blocks that were read.
@@ -219,7 +217,7 @@ impl AvroFile {
 
     /// Takes the end of the file.
     pub(crate) fn finish<S: RowSink>(mut self, _: &mut S) -> Result<FileReport, S::Error> {
-        if self.reader.is_empty() {
+        if !self.reader.begun {
             self.judge.stop(typed::empty());
         } else if !self.is_over() {
             let result = self.reader.finish();
@@ -230,5 +228,7 @@ impl AvroFile {
     }
 }
 
+#[cfg(test)]
+mod file_tests;
 #[cfg(test)]
 mod tests;

@@ -649,7 +649,7 @@ impl Judge {
 }
 
 /// An empty vector of another lifetime, in the same allocation.
-fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
+pub(crate) fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
     values.clear();
     values.into_iter().map(|_| Value::Null).collect()
 }

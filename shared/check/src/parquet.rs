@@ -16,6 +16,7 @@ mod leaves;
 mod pages;
 mod rejected;
 mod schema;
+mod shape;
 mod statistics;
 mod thrift;
 mod values;
@@ -27,15 +28,15 @@ use bytes::Bytes;
 use landfall_contract::{Contract, MetricKind, OnBadRows};
 
 use crate::conversion::Conversion;
-use crate::judge::{Judge, RowFate};
+use crate::judge::{Judge, RowFate, reuse};
 use crate::report::{FileProblem, FileReport};
 use crate::sink::RowSink;
-use crate::typed::{self, FileSchemaColumn, Texts, reuse};
+use crate::typed::{self, FileSchemaColumn, Texts};
 use crate::value::Value;
 use footer::Footer;
 use group::{Group, Windows};
 use rejected::RejectedFile;
-use schema::Column;
+use shape::Column;
 use values::Rows;
 
 /// Bytes from the end of the file that are read first: footers are seldom larger.
@@ -279,8 +280,9 @@ impl ParquetFile {
         for (column, _) in columns.iter().zip(&wanted).filter(|(_, wanted)| wanted.is_some()) {
             judged.get_mut(column.leaves.clone()).unwrap_or_default().fill(true);
         }
-        let keeps_rejected =
-            reads_values && self.judge.contract().policy.on_bad_rows != OnBadRows::Reject;
+        let keeps_rejected = S::WANTS_BAD
+            && reads_values
+            && self.judge.contract().policy.on_bad_rows != OnBadRows::Reject;
         let read = if keeps_rejected { vec![true; judged.len()] } else { judged.clone() };
         self.state = State::Values(Box::new(Reading {
             footer,

@@ -62,7 +62,7 @@ impl UndeclaredColumn {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct FileReport {
     /// Bytes checked, after decompression. With a problem: those before the record that has
-    /// it.
+    /// it. Of Parquet: bytes that were read, which may be far fewer than the file has.
     pub bytes: u64,
     /// Bytes of the stored file: fewer than `bytes` when it is compressed. 0 with a problem.
     pub stored_bytes: u64,
@@ -88,7 +88,8 @@ pub struct FileReport {
     /// ended before it said.
     pub header: Option<Vec<String>>,
     /// The file's own schema, of formats that have one (Avro, Parquet): the columns of
-    /// `header` with their types.
+    /// `header` with their types. Where one of them cannot be read as the type that contract
+    /// or table has for it, no row was read.
     pub schema: Option<Vec<FileSchemaColumn>>,
     /// Columns that neither contract nor table has, in the file's order.
     pub undeclared: Vec<UndeclaredColumn>,

@@ -11,6 +11,10 @@ pub trait RowSink {
     /// empty.
     const WANTS_VALUES: bool;
 
+    /// Whether [`RowSink::bad`] does anything. Without, a format that would read more to have
+    /// the whole of a bad row need not.
+    const WANTS_BAD: bool = true;
+
     /// The header record of delimited text, byte for byte with its line end, without a byte
     /// order mark. Other formats have none.
     ///
@@ -45,6 +49,7 @@ pub struct ReportOnly;
 impl RowSink for ReportOnly {
     type Error = std::convert::Infallible;
     const WANTS_VALUES: bool = false;
+    const WANTS_BAD: bool = false;
 
     fn good(&mut self, _: &[Value<'_>]) -> Result<(), Self::Error> {
         Ok(())

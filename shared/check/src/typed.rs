@@ -204,12 +204,6 @@ pub(crate) fn unscaled(bytes: &[u8]) -> Option<i128> {
     Some(i128::from_be_bytes(number))
 }
 
-/// An empty vector of another lifetime, in the same allocation.
-pub(crate) fn reuse<'b>(mut values: Vec<Value<'_>>) -> Vec<Value<'b>> {
-    values.clear();
-    values.into_iter().map(|_| Value::Null).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

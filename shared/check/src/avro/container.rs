@@ -86,11 +86,6 @@ impl Scanner {
         self.consumed
     }
 
-    /// Whether there was no byte.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.consumed == 0 && self.pending.is_empty()
-    }
-
     /// Takes the next bytes.
     pub(crate) fn feed<P: Parts>(
         &mut self,
@@ -329,26 +324,27 @@ fn too_large() -> String {
     format!("it has more than {MAX_BLOCK_BYTES} bytes when it is decompressed")
 }
 
-/// Snappy without framing, and the CRC-32 of the data, big-endian.
+/// Snappy without framing, and the CRC-32 of what it decompresses to, big-endian.
 fn snappy(data: &[u8], buffer: &mut Vec<u8>) -> Result<(), String> {
-    let mut claimed = 0_u64;
-    for (index, byte) in data.iter().take(5).enumerate() {
-        claimed |= u64::from(byte & 0x7F) << (7 * index);
-        if *byte < 0x80 {
-            break;
-        }
-    }
-    // The decoder allocates what is claimed. No copy writes more than 64 bytes for 2.
-    if claimed > MAX_BLOCK_BYTES as u64 {
+    let broken = |what: &str| format!("it cannot be decompressed: {what}");
+    let (data, sum) = data.split_last_chunk::<4>().ok_or_else(|| broken("it is too short"))?;
+    let claimed = snap::raw::decompress_len(data).map_err(|error| broken(&error.to_string()))?;
+    if claimed > MAX_BLOCK_BYTES {
         return Err(too_large());
     }
-    if data.len() < 5 || claimed > 64 * data.len() as u64 {
-        return Err("it cannot be decompressed: it is no Snappy data".into());
+    // No copy writes more than 64 bytes for 2, so nothing is allocated for a mere claim.
+    if claimed > 64 * data.len() {
+        return Err(broken("it is no Snappy data"));
     }
-    buffer.extend_from_slice(data);
-    apache_avro::Codec::Snappy
-        .decompress(buffer)
-        .map_err(|error| format!("it cannot be decompressed: {error}"))
+    buffer.resize(claimed, 0);
+    let mut decoder = snap::raw::Decoder::new();
+    decoder.decompress(data, buffer).map_err(|error| broken(&error.to_string()))?;
+    let mut own = flate2::Crc::new();
+    own.update(buffer);
+    if own.sum() != u32::from_be_bytes(*sum) {
+        return Err(broken("its checksum is another"));
+    }
+    Ok(())
 }
 
 /// Appends a variable-length zigzag integer.

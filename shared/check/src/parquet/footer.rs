@@ -6,13 +6,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::basic::{SortOrder, Type};
-use parquet::schema::types::SchemaDescriptor;
+use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use super::schema::{self, Element};
 use super::thrift::{Fault, Kind, Reader};
 
 /// Bytes of a footer. Ten thousand columns in a thousand row groups take about as many.
 const MAX_FOOTER_BYTES: u64 = 64 << 20;
+
+/// Column chunks of all row groups: a thousand columns in a thousand row groups.
+const MAX_CHUNKS: usize = 1 << 20;
+
+/// Notes of the writer for its readers.
+const MAX_KEY_VALUES: usize = 1 << 16;
 
 /// Bytes that say how long the footer is, and the magic number.
 pub(crate) const TAIL_BYTES: u64 = 8;
@@ -54,6 +60,8 @@ pub(crate) struct Chunk {
     pub(crate) min: Option<Bytes>,
     /// The greatest value, or an upper bound.
     pub(crate) max: Option<Bytes>,
+    /// The two mean nothing unless the footer says in what order values are.
+    needs_order: bool,
 }
 
 /// How pages are compressed.
@@ -121,51 +129,78 @@ impl From<Fault> for String {
 pub(crate) fn parse(footer: &Bytes, range: &Range<u64>) -> Result<Footer, String> {
     let mut reader = Reader::new(footer);
     let mut fields = Reader::fields(Kind::Struct)?;
-    let (mut elements, mut groups, mut rows) = (None, None, None);
-    let (mut key_values, mut ordered) = (Vec::new(), false);
+    let (mut schema, mut row_groups, mut rows) = (None, None, None);
+    let (mut key_values, mut is_ordered) = (Vec::new(), false);
     while let Some((id, kind)) = fields.next(&mut reader)? {
         match id {
-            2 => elements = Some(schema::elements(&mut reader, kind)?),
+            2 => {
+                let root = schema::tree(schema::elements(&mut reader, kind)?)?;
+                let group = root.to_parquet(true)?;
+                schema = Some((root, Arc::new(SchemaDescriptor::new(Arc::new(group)))));
+            }
             3 => rows = Some(reader.long(kind)?),
             4 => {
-                let (count, kind) = reader.list(kind)?;
-                let mut read = Vec::new();
-                for _ in 0..count {
-                    read.push(row_group(&mut reader, kind, footer)?);
-                }
-                groups = Some(read);
+                let (_, descriptor) =
+                    schema.as_ref().ok_or("its footer has row groups before the schema")?;
+                row_groups = Some(groups(&mut reader, kind, footer, range.start, descriptor)?);
             }
             5 => {
                 let (count, kind) = reader.list(kind)?;
+                if count > MAX_KEY_VALUES {
+                    return Err(format!(
+                        "its footer has {count} notes, more than {MAX_KEY_VALUES}"
+                    ));
+                }
                 for _ in 0..count {
                     key_values.push(key_value(&mut reader, kind)?);
                 }
             }
-            // Without it nobody knows what order the bounds are in.
             7 => {
-                ordered = true;
+                is_ordered = true;
                 reader.skip(kind)?;
             }
             _ => reader.skip(kind)?,
         }
     }
-    let (Some(elements), Some(rows), Some(groups)) = (elements, rows, groups) else {
+    let (Some((schema, descriptor)), Some(rows), Some(mut row_groups)) = (schema, rows, row_groups)
+    else {
         return Err("its footer has no schema, no count of rows or no row groups".into());
     };
-    let schema = schema::tree(elements)?;
-    let root = schema.to_parquet(true)?;
-    let descriptor = Arc::new(SchemaDescriptor::new(Arc::new(root)));
     let rows = u64::try_from(rows).map_err(|_| "its footer has a negative count of rows")?;
-    let mut row_groups = Vec::with_capacity(groups.len());
-    for (index, group) in groups.into_iter().enumerate() {
-        let place = |what: String| format!("row group {}: {what}", index + 1);
-        row_groups.push(group.checked(&descriptor, range.start, ordered).map_err(place)?);
-    }
     let counted = row_groups.iter().fold(0, |sum: u64, group| sum.saturating_add(group.rows));
     if counted != rows {
         return Err(format!("its footer says {rows} rows, and its row groups have {counted}"));
     }
+    if !is_ordered {
+        let chunks = row_groups.iter_mut().flat_map(|group| &mut group.chunks);
+        for chunk in chunks.filter(|chunk| chunk.needs_order) {
+            (chunk.min, chunk.max) = (None, None);
+        }
+    }
     Ok(Footer { schema, descriptor, rows, row_groups, key_values })
+}
+
+fn groups(
+    reader: &mut Reader<'_>,
+    kind: Kind,
+    footer: &Bytes,
+    end: u64,
+    descriptor: &SchemaDescriptor,
+) -> Result<Vec<RowGroup>, String> {
+    let (count, kind) = reader.list(kind)?;
+    if count.saturating_mul(descriptor.num_columns()) > MAX_CHUNKS {
+        return Err(format!(
+            "its footer has {count} row groups of {} columns, more than {MAX_CHUNKS} chunks; \
+             write fewer row groups or columns to a file",
+            descriptor.num_columns()
+        ));
+    }
+    (1..=count)
+        .map(|number| {
+            row_group(reader, kind, footer, end, descriptor)
+                .map_err(|what| format!("row group {number}: {what}"))
+        })
+        .collect()
 }
 
 fn key_value(reader: &mut Reader<'_>, kind: Kind) -> Result<(String, Option<String>), String> {
@@ -181,13 +216,7 @@ fn key_value(reader: &mut Reader<'_>, kind: Kind) -> Result<(String, Option<Stri
     Ok((key, value))
 }
 
-/// A row group before it is held against the schema.
-#[derive(Debug, Default)]
-struct RawGroup {
-    rows: i64,
-    chunks: Vec<RawChunk>,
-}
-
+/// A chunk before it is held against the schema.
 #[derive(Debug, Default)]
 struct RawChunk {
     elsewhere: bool,
@@ -212,22 +241,52 @@ struct Statistics {
     old_max: Option<Bytes>,
 }
 
-fn row_group(reader: &mut Reader<'_>, kind: Kind, footer: &Bytes) -> Result<RawGroup, String> {
-    let mut group = RawGroup { rows: -1, chunks: Vec::new() };
+fn row_group(
+    reader: &mut Reader<'_>,
+    kind: Kind,
+    footer: &Bytes,
+    end: u64,
+    descriptor: &SchemaDescriptor,
+) -> Result<RowGroup, String> {
+    let leaves = descriptor.columns();
+    let (mut rows, mut chunks) = (None, Vec::new());
     let mut fields = Reader::fields(kind)?;
     while let Some((id, kind)) = fields.next(reader)? {
         match id {
             1 => {
                 let (count, kind) = reader.list(kind)?;
-                for _ in 0..count {
-                    group.chunks.push(chunk(reader, kind, footer)?);
+                if count != leaves.len() {
+                    let leaves = leaves.len();
+                    return Err(format!(
+                        "it has {count} column chunks, and the schema {leaves} columns"
+                    ));
+                }
+                for leaf in leaves {
+                    let raw = chunk(reader, kind, footer)?;
+                    chunks.push(raw.checked(leaf, end).map_err(|what| in_column(leaf, &what))?);
                 }
             }
-            3 => group.rows = reader.long(kind)?,
+            3 => rows = u64::try_from(reader.long(kind)?).ok(),
             _ => reader.skip(kind)?,
         }
     }
-    Ok(group)
+    let rows = rows.ok_or("it has no count of rows")?;
+    if chunks.len() != leaves.len() {
+        return Err("it has no column chunks".into());
+    }
+    let flat = leaves
+        .iter()
+        .zip(&chunks)
+        .find(|(leaf, chunk)| leaf.max_rep_level() == 0 && chunk.values != rows);
+    if let Some((leaf, chunk)) = flat {
+        let what = format!("it has {} values, and the row group {rows} rows", chunk.values);
+        return Err(in_column(leaf, &what));
+    }
+    Ok(RowGroup { rows, chunks })
+}
+
+fn in_column(leaf: &ColumnDescPtr, what: &str) -> String {
+    format!("column {}: {what}", crate::show::show_name(&leaf.path().string()))
 }
 
 fn chunk(reader: &mut Reader<'_>, kind: Kind, footer: &Bytes) -> Result<RawChunk, String> {
@@ -285,59 +344,18 @@ fn statistics(reader: &mut Reader<'_>, kind: Kind, footer: &Bytes) -> Result<Sta
     Ok(read)
 }
 
-impl RawGroup {
-    fn checked(
-        self,
-        schema: &SchemaDescriptor,
-        end: u64,
-        ordered: bool,
-    ) -> Result<RowGroup, String> {
-        let rows = u64::try_from(self.rows).map_err(|_| "it has no count of rows")?;
-        let leaves = schema.columns();
-        if self.chunks.len() != leaves.len() {
-            let (chunks, leaves) = (self.chunks.len(), leaves.len());
-            return Err(format!("it has {chunks} column chunks, and the schema {leaves} columns"));
-        }
-        let mut chunks = Vec::with_capacity(self.chunks.len());
-        for (chunk, leaf) in self.chunks.into_iter().zip(leaves) {
-            let place = |what: String| {
-                format!("column {}: {what}", crate::show::show_name(&leaf.path().string()))
-            };
-            let physical = leaf.physical_type();
-            if chunk.physical != Some(schema::number_of(physical)) {
-                return Err(place(format!("its values are not {physical}, as its schema says")));
-            }
-            let flat_rows = (leaf.max_rep_level() == 0).then_some(rows);
-            let is_signed = leaf.sort_order() == SortOrder::SIGNED;
-            let order = Order { ordered, is_signed };
-            chunks.push(chunk.checked(physical, flat_rows, end, order).map_err(place)?);
-        }
-        Ok(RowGroup { rows, chunks })
-    }
-}
-
-/// What is known of the order that bounds are in.
-#[derive(Debug, Clone, Copy)]
-struct Order {
-    /// The footer says that it is the type's own.
-    ordered: bool,
-    /// The type's own is that of signed numbers.
-    is_signed: bool,
-}
-
 impl RawChunk {
-    fn checked(
-        self,
-        physical: Type,
-        flat_rows: Option<u64>,
-        end: u64,
-        order: Order,
-    ) -> Result<Chunk, String> {
+    /// The chunk of a leaf, in a file whose footer starts at `end`.
+    fn checked(self, leaf: &ColumnDescPtr, end: u64) -> Result<Chunk, String> {
         if self.encrypted {
             return Err("it is encrypted; upload the file without encryption of its own".into());
         }
         if self.elsewhere {
             return Err("its values are in another file".into());
+        }
+        let physical = leaf.physical_type();
+        if self.physical != Some(schema::number_of(physical)) {
+            return Err(format!("its values are not {physical}, as its schema says"));
         }
         let number = |number: i64, what: &str| {
             u64::try_from(number).map_err(|_| format!("it has no {what}"))
@@ -354,16 +372,11 @@ impl RawChunk {
         let stop = stop.ok_or_else(|| {
             format!("its {length} bytes from byte {start} on are not all in the file")
         })?;
-        if flat_rows.is_some_and(|rows| rows != values) {
-            return Err(format!("it has {values} values, and the row group other rows"));
-        }
         let Statistics { nulls, min, max, old_min, old_max } = self.statistics;
-        let (min, max) = match physical {
-            _ if order.ordered && (min.is_some() || max.is_some()) => (min, max),
-            // The order of these was always the right one.
-            Type::INT32 | Type::INT64 if order.is_signed => (min.or(old_min), max.or(old_max)),
-            _ => (None, None),
-        };
+        // The order of signed numbers was always the right one.
+        let is_signed =
+            matches!(physical, Type::INT32 | Type::INT64) && leaf.sort_order() == SortOrder::SIGNED;
+        let (min, max) = if is_signed { (min.or(old_min), max.or(old_max)) } else { (min, max) };
         Ok(Chunk {
             range: start..stop,
             codec: Codec::of(self.codec),
@@ -372,6 +385,7 @@ impl RawChunk {
             nulls: nulls.and_then(|nulls| u64::try_from(nulls).ok()),
             min,
             max,
+            needs_order: !is_signed,
         })
     }
 }

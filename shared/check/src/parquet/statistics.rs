@@ -5,7 +5,7 @@ use parquet::basic::Type as Physical;
 use parquet::schema::types::ColumnDescriptor;
 
 use super::footer::{Chunk, Footer};
-use super::schema::{Column, Leaf, Node, Shape};
+use super::shape::{Column, Leaf, Node, Shape};
 use crate::column::Evidence;
 use crate::conversion::Conversion;
 use crate::judge::Judge;

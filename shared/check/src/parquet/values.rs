@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::decode::Values;
 use super::leaves::{LeafReader, Levels};
-use super::schema::{Leaf, Node, Shape};
+use super::shape::{Leaf, Node, Shape};
 use crate::typed::{Texts, Unit, unscaled};
 use crate::value::Value;
 

@@ -62,6 +62,30 @@ fn footers_that_claim_too_much_are_refused() {
 }
 
 #[test]
+fn footers_of_nothing_but_counts_are_refused() {
+    let footer = |row_groups: &[u8]| {
+        let file = write(&id_and_price(10), plain());
+        let range = footer_of(&file);
+        let footer = &file[range.start as usize..range.end as usize];
+        // The fields up to the row groups, which are a list of structs in field 4.
+        let at = footer.windows(2).position(|pair| pair == [0x19, 0x1C]).unwrap();
+        problem(&with_raw_footer(b"PAR1", &[&footer[..at], row_groups].concat()))
+    };
+    let many = |header: &[u8], count: usize| [header, &vec![0; count]].concat();
+    // 2^20 row groups without anything in them; one with 2^20 chunks.
+    assert!(footer(&many(&[0x19, 0xFC, 0x80, 0x80, 0x40], 1 << 20)).contains("chunks; write"));
+    let chunks = many(&[0x19, 0x1C, 0x19, 0xFC, 0x80, 0x80, 0x40], 1 << 20);
+    assert!(footer(&chunks).contains("and the schema 3 columns"));
+    assert!(footer(&[0x19, 0x1C, 0, 0]).contains("row group 1: it has no count of rows"));
+    let empty = [0x19, 0x1C, 0x19, 0x3C, 0, 0, 0, 0, 0];
+    assert!(footer(&empty).contains("row group 1: column \"id\": its values are not INT64"));
+    // The row groups come before the schema; 2^17 notes.
+    let problem = problem(&with_raw_footer(b"PAR1", &[0x49, 0x1C, 0, 0]));
+    assert!(problem.contains("row groups before the schema"));
+    assert!(footer(&many(&[0x29, 0xFC, 0x80, 0x80, 0x08], 1 << 17)).contains("131072 notes"));
+}
+
+#[test]
 fn schemas_that_make_no_sense_are_refused() {
     let file = write(&id_and_price(10), plain());
     let every = write(&every_type(), plain());

@@ -410,3 +410,50 @@ fn a_large_row_group_is_read_in_windows() {
     assert!(steps > 10, "{steps} steps");
     assert!(read <= file.len() as u64 * 2, "{read} of {} bytes", file.len());
 }
+
+#[test]
+fn types_that_no_table_has_are_named() {
+    let schema = Arc::new(
+        parse_message_type(
+            "message m {
+                required binary document (BSON);
+                required fixed_len_byte_array(12) pause (INTERVAL);
+                required binary huge (DECIMAL(50,3));
+                optional group list (LIST) { repeated group list { optional binary element; } }
+                required group set (MAP) { repeated group key_value { required binary key (UTF8); } }
+                required group tree (MAP) {
+                    repeated group key_value {
+                        required group key { required int32 a; }
+                        optional int32 value;
+                    }
+                }
+                required group deep { optional group inner { required binary raw; } }
+                required binary raw;
+                required int32 none (UNKNOWN);
+            }",
+        )
+        .unwrap(),
+    );
+    let mut file = Vec::new();
+    let writer = SerializedFileWriter::new(&mut file, schema, Default::default()).unwrap();
+    writer.close().unwrap();
+    let outcome = check(&file, &contract(vec![column("none", FieldType::Int)]));
+    let name = |column: &FileSchemaColumn| column.data_type.clone().unwrap_err();
+    let names: Vec<String> = outcome.report.schema.unwrap().iter().map(name).collect();
+    assert_eq!(
+        names,
+        [
+            "bson",
+            "interval",
+            "decimal(50,3)",
+            "list<binary>",
+            "map without values",
+            "map with nested keys",
+            "struct<inner: struct<raw: binary>>",
+            "binary",
+            "null",
+        ]
+    );
+    // A column of nulls only is no column of any type.
+    assert_eq!((outcome.report.rows, outcome.report.problem), (0, None));
+}
