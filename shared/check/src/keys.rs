@@ -14,6 +14,7 @@
 use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// A key in 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,10 +129,10 @@ impl KeySet {
         let placement = self.placement;
         let hash = placement.of(&key);
         let Some(part) = self.parts.get_mut(key.part()) else { return Err(BeyondMemory) };
-        if part.find(hash, |other| *other == key).is_some() {
-            return Ok(false);
-        }
         if part.len() == part.capacity() {
+            if part.find(hash, |other| *other == key).is_some() {
+                return Ok(false);
+            }
             let before = part.allocation_size();
             // The old and the new table stand side by side for a moment.
             let grown = (2 * before).max(256);
@@ -141,9 +142,15 @@ impl KeySet {
             part.try_reserve(1, |key| placement.of(key)).map_err(|_| BeyondMemory)?;
             self.bytes = self.bytes - before + part.allocation_size();
         }
-        part.insert_unique(hash, key, |key| placement.of(key));
-        self.keys += 1;
-        Ok(true)
+        // There is room, so this does not grow.
+        match part.entry(hash, |other| *other == key, |key| placement.of(key)) {
+            Entry::Occupied(_) => Ok(false),
+            Entry::Vacant(vacant) => {
+                vacant.insert(key);
+                self.keys += 1;
+                Ok(true)
+            }
+        }
     }
 
     /// Moves all keys of another set into this one, and frees the other part by part.
