@@ -8,8 +8,9 @@
 //! ```
 //!
 //! `check` (the default) runs all rules, `scan` finds records and fields and does nothing with
-//! them, `columns` tells what the rules of each column cost, `both` runs the first two, and
-//! `write` prints the file, for other tools.
+//! them, `both` runs these two. `columns` tells what the rules of each column cost, `variants`
+//! how other dialects and uses fare: every field quoted, CR LF, letters beyond ASCII, a unique
+//! key (`unique`), values for loading (`values`). `write` prints the file, for other tools.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
@@ -18,12 +19,15 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use landfall_check::{
-    CheckPlan, CsvScanner, FileCheck, FileReport, Limits, Record, RecordSink, Records, ReportOnly,
+    CheckPlan, CsvScanner, FileCheck, FileReport, Limits, OutputColumn, Record, RecordSink,
+    Records, ReportOnly, RowSink, Value,
 };
-use landfall_contract::{Contract, CsvFormat, Format};
+use landfall_contract::{Contract, CsvFormat, Format, KeyOrigin, UniqueKey};
 
 /// Bytes of one chunk, as a reader of S3 gets them.
 const CHUNK: usize = 256 << 10;
+
+const SEED: u64 = 20_261_121;
 
 /// Bad rows of each kind.
 const BAD_PER_KIND: usize = 80;
@@ -101,7 +105,7 @@ fn main() {
     let mode = arguments.next().unwrap_or_else(|| "check".into());
     let megabytes: usize = arguments.next().map_or(94, |text| text.parse().expect("MEGABYTES"));
     let rounds: usize = arguments.next().map_or(7, |text| text.parse().expect("ROUNDS"));
-    let file = orders(megabytes * 1_000_000, 20_261_121);
+    let file = orders(megabytes * 1_000_000, SEED, Dialect::default());
     match mode.as_str() {
         "scan" => scans(&file, rounds),
         "check" => check(&file, rounds),
@@ -110,8 +114,13 @@ fn main() {
             check(&file, rounds);
         }
         "columns" => columns(&file, rounds),
+        "variants" => variants(&file, rounds),
+        "unique" => unique(&file, rounds),
+        "values" => values(&file, rounds),
         "write" => std::io::stdout().write_all(&file).expect("standard output takes the file"),
-        other => panic!("no mode {other}: check, scan, both, columns or write"),
+        other => {
+            panic!("no mode {other}: check, scan, both, columns, variants, unique, values or write")
+        }
     }
 }
 
@@ -187,18 +196,32 @@ fn scan<const RECORDS: bool>(file: &[u8]) {
 
 fn run(file: &[u8], contract: &Contract) -> FileReport {
     let format = Format::Csv(CsvFormat::default());
-    let mut check = FileCheck::new(CheckPlan::new(contract, &format)).expect("compiles");
+    run_plan(file, CheckPlan::new(contract, &format), &mut ReportOnly)
+}
+
+fn run_plan<S: RowSink<Error = Infallible>>(
+    file: &[u8],
+    plan: CheckPlan<'_>,
+    sink: &mut S,
+) -> FileReport {
+    let mut check = FileCheck::new(plan).expect("compiles");
     for chunk in file.chunks(CHUNK) {
-        let Ok(()) = check.feed(chunk, &mut ReportOnly);
+        let Ok(()) = check.feed(chunk, sink);
     }
-    let Ok(report) = check.finish(&mut ReportOnly);
+    let Ok(report) = check.finish(sink);
     report
 }
 
 /// Everything but uniqueness, and proof that exactly the planted faults are found.
 fn check(file: &[u8], rounds: usize) {
     let contract = contract(|_| true);
-    let report = run(file, &contract);
+    prove(&run(file, &contract));
+    print("check", file, rounds, || {
+        std::hint::black_box(run(file, &contract));
+    });
+}
+
+fn prove(report: &FileReport) {
     assert_eq!(report.problem, None);
     assert_eq!(report.bad_rows, (FAULTS.len() * BAD_PER_KIND) as u64);
     for (rule, column) in FAULTS {
@@ -208,8 +231,70 @@ fn check(file: &[u8], rounds: usize) {
             .find(|total| total.rule.name() == rule && total.column.as_deref() == column);
         assert_eq!(found.map(|total| total.rows), Some(BAD_PER_KIND as u64), "{rule} {column:?}");
     }
-    print("check", file, rounds, || {
+}
+
+/// Takes each row's values and drops them.
+struct Load;
+
+impl RowSink for Load {
+    type Error = Infallible;
+    const WANTS_VALUES: bool = true;
+
+    fn good(&mut self, values: &[Value<'_>]) -> Result<(), Infallible> {
+        std::hint::black_box(values);
+        Ok(())
+    }
+
+    fn bad(&mut self, _: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+fn variants(file: &[u8], rounds: usize) {
+    check(file, rounds);
+    let plain = contract(|_| true);
+    let dialects = [
+        ("all quoted", Dialect { quoted: true, ..Dialect::default() }),
+        ("CR LF", Dialect { line_end: "\r\n", ..Dialect::default() }),
+        ("Cyrillic", Dialect { cyrillic: true, ..Dialect::default() }),
+    ];
+    for (name, dialect) in dialects {
+        let file = orders(file.len(), SEED, dialect);
+        prove(&run(&file, &plain));
+        print(name, &file, rounds, || {
+            std::hint::black_box(run(&file, &plain));
+        });
+    }
+    unique(file, rounds);
+    values(file, rounds);
+}
+
+/// With a key that no two rows share.
+fn unique(file: &[u8], rounds: usize) {
+    let mut contract = contract(|_| true);
+    contract.keys.push(UniqueKey {
+        columns: vec!["order_id".into()],
+        origin: KeyOrigin::PrimaryKey,
+        pointer: "/schema/0".into(),
+    });
+    prove(&run(file, &contract));
+    print("unique key", file, rounds, || {
         std::hint::black_box(run(file, &contract));
+    });
+}
+
+/// With the values of each good row.
+fn values(file: &[u8], rounds: usize) {
+    let contract = contract(|_| true);
+    let output: Vec<OutputColumn> = contract
+        .columns
+        .iter()
+        .map(|column| OutputColumn { name: column.name.clone(), data_type: column.data_type() })
+        .collect();
+    let format = Format::Csv(CsvFormat::default());
+    print("values", file, rounds, || {
+        let plan = CheckPlan { output: &output, ..CheckPlan::new(&contract, &format) };
+        std::hint::black_box(run_plan(file, plan, &mut Load));
     });
 }
 
@@ -292,8 +377,24 @@ const WORDS: [&str; 24] = [
     "thanks",
 ];
 
+/// How the file is written.
+#[derive(Debug, Clone, Copy)]
+struct Dialect {
+    /// Every field that is not empty is in quotes.
+    quoted: bool,
+    line_end: &'static str,
+    /// The free text is not in Latin letters.
+    cyrillic: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self { quoted: false, line_end: "\n", cyrillic: false }
+    }
+}
+
 /// A file of about that many bytes.
-fn orders(bytes: usize, seed: u64) -> Vec<u8> {
+fn orders(bytes: usize, seed: u64, dialect: Dialect) -> Vec<u8> {
     let mut random = Random(seed);
     let mut file = Vec::with_capacity(bytes + 1024);
     let names: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).collect();
@@ -310,13 +411,19 @@ fn orders(bytes: usize, seed: u64) -> Vec<u8> {
         } else {
             None
         };
-        order(&mut file, row, fault, &mut random);
+        order(&mut file, row, fault, dialect, &mut random);
         row += 1;
     }
     file
 }
 
-fn order(file: &mut Vec<u8>, row: u64, fault: Option<usize>, random: &mut Random) {
+fn order(
+    file: &mut Vec<u8>,
+    row: u64,
+    fault: Option<usize>,
+    dialect: Dialect,
+    random: &mut Random,
+) {
     let mut fields: Vec<String> = vec![
         (10_000_000 + row).to_string(),
         (1 + random.below(2_000_000)).to_string(),
@@ -347,7 +454,7 @@ fn order(file: &mut Vec<u8>, row: u64, fault: Option<usize>, random: &mut Random
         },
         random.pick(&["true", "false"]).into(),
         random.pick(&["DE", "FR", "US", "GB", "NL", ""]).into(),
-        note(random),
+        note(dialect, random),
     ];
     match fault {
         Some(0) => fields[0].push('x'),
@@ -366,11 +473,24 @@ fn order(file: &mut Vec<u8>, row: u64, fault: Option<usize>, random: &mut Random
         Some(13) => fields[12] = "broken".into(),
         _ => {}
     }
-    file.extend_from_slice(fields.join(",").as_bytes());
-    if fault == Some(13) {
-        file.push(0xFF);
+    for (place, field) in fields.iter().enumerate() {
+        if place > 0 {
+            file.push(b',');
+        }
+        // An empty text in quotes would be a text and no null.
+        let quoted = dialect.quoted && !field.is_empty() && !field.starts_with('"');
+        if quoted {
+            file.push(b'"');
+        }
+        file.extend_from_slice(field.as_bytes());
+        if fault == Some(13) && place == 12 {
+            file.push(0xFF);
+        }
+        if quoted {
+            file.push(b'"');
+        }
     }
-    file.push(b'\n');
+    file.extend_from_slice(dialect.line_end.as_bytes());
 }
 
 fn timestamp(random: &mut Random) -> String {
@@ -387,7 +507,7 @@ fn timestamp(random: &mut Random) -> String {
 }
 
 /// Free text: some empty, some quoted, a few with quotes, line ends and letters beyond ASCII.
-fn note(random: &mut Random) -> String {
+fn note(dialect: Dialect, random: &mut Random) -> String {
     if random.below(4) == 0 {
         return String::new();
     }
@@ -396,7 +516,12 @@ fn note(random: &mut Random) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        text.push_str(random.pick(&WORDS));
+        let word = random.pick(&WORDS);
+        if dialect.cyrillic {
+            text.extend(word.chars().filter_map(|c| char::from_u32(c as u32 + 0x3D0)));
+        } else {
+            text.push_str(word);
+        }
     }
     match random.below(40) {
         0 => format!("\"{text}, said \"\"no\"\"\""),

@@ -606,7 +606,8 @@ impl Judge {
     #[inline]
     fn blank_values<'a>(&mut self) -> Vec<Value<'a>> {
         let mut values = reuse(std::mem::take(&mut self.values));
-        values.resize(self.output.len(), Value::Null);
+        // Cheaper than to clone a null of a type that may own memory.
+        values.extend(std::iter::repeat_with(|| Value::Null).take(self.output.len()));
         values
     }
 

@@ -589,6 +589,9 @@ fn explain_time(clock: &[u8]) -> &'static str {
 }
 
 #[cfg(test)]
+mod reference;
+
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

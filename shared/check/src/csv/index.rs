@@ -70,10 +70,10 @@ impl Dialect {
 
     #[inline(always)]
     fn masks_of(&self, block: &[u8; 64]) -> Masks {
-        let (quarters, _) = block.as_chunks::<16>();
-        let lanes: [Lanes; 4] = std::array::from_fn(|quarter| {
-            quarters.get(quarter).map_or(Lanes::splat(0), Lanes::new)
-        });
+        let ([a, b, c, d], _) = block.as_chunks::<16>() else {
+            return Masks { delimiter: 0, quote: 0, newline: 0, beyond_ascii: 0 };
+        };
+        let lanes = [a, b, c, d].map(Lanes::new);
         let equal = |byte: u8| {
             let needle = Lanes::splat(byte);
             let [a, b, c, d] = lanes.map(|lanes| lanes.equal(needle).top_bits());
@@ -347,10 +347,10 @@ impl State {
             self.used += block.separators.count_ones() as usize;
             self.at += 64;
             let line_ends = masks.newline & block.separators;
-            if line_ends != 0 {
-                if !self.take_line_ends(line_ends, before, &mut block, source, ends, marks) {
-                    return Outcome::End;
-                }
+            if line_ends != 0
+                && !self.take_line_ends(line_ends, before, &mut block, source, ends, marks)
+            {
+                return Outcome::End;
             }
             if block.inner_newlines != 0 {
                 self.inner_lines += block.inner_newlines.count_ones();

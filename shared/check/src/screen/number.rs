@@ -141,7 +141,7 @@ impl Shape {
         let word = u128::from_le_bytes(*head) >> (8 * u32::from(self.negative));
         let whole = last_of_8(word as u64, self.whole);
         let decimals =
-            last_of_8((word >> (8 * (self.whole as u32 + 1) & 127)) as u64, self.decimals);
+            last_of_8((word >> ((8 * (self.whole as u32 + 1)) & 127)) as u64, self.decimals);
         // Of no digits at all, anything was read.
         let whole = if self.whole == 0 { ZEROS } else { whole };
         let decimals = if self.decimals == 0 { ZEROS } else { decimals };
