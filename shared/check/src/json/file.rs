@@ -246,6 +246,7 @@ impl Rows {
         let mut nowhere = Json::Null;
         let mut key = START;
         let mut first = true;
+        let mut checked = false;
         while cursor.next_key(first)? {
             first = false;
             let at = cursor.at();
@@ -254,7 +255,7 @@ impl Rows {
                     cursor.pass(length);
                     key
                 }
-                None => self.key(key, &mut cursor, fields)?,
+                None => self.key(key, &mut cursor, fields, &mut checked)?,
             };
             let Some(place) = self.keys.meet(key, number) else {
                 return Err(twice(text, at));
@@ -266,13 +267,15 @@ impl Rows {
         Ok(cursor.end()?)
     }
 
-    /// Reads a key that is not the expected one.
+    /// Reads a key that is not the expected one. `checked` says that the record can be read:
+    /// it is looked through once, however many new keys it has.
     #[cold]
     fn key<'r>(
         &mut self,
         previous: usize,
         cursor: &mut Cursor<'r>,
         fields: &mut Vec<Json<'r>>,
+        checked: &mut bool,
     ) -> Result<usize, Unread> {
         let span = cursor.key()?;
         let name = cursor.name_of(span);
@@ -280,7 +283,10 @@ impl Rows {
             return Ok(key);
         }
         // A record that cannot be read says nothing of the file's columns.
-        Cursor::check(cursor.text())?;
+        if !*checked {
+            Cursor::check(cursor.text())?;
+            *checked = true;
+        }
         let place = self.judge.place_of(&name).map_err(Unread::File)?;
         fields.resize_with(self.judge.places(), Json::default);
         Ok(self.keys.add(previous, &name, place))
