@@ -61,6 +61,8 @@ pub struct FileCheck {
     /// Absent for formats that are read at random.
     decompressor: Option<Decompressor>,
     reader: Reader,
+    /// Bytes of the stored object, where they were stated.
+    size: Option<u64>,
 }
 
 /// One variant per format: a new format is a new module and a new variant. Each reader owns
@@ -89,7 +91,7 @@ impl FileCheck {
     /// When a rule of the contract makes no sense, a type of the contract does not fit the
     /// output's, or the format cannot be read.
     pub fn new(plan: CheckPlan<'_>) -> Result<Self, CompileError> {
-        let format = plan.format;
+        let CheckPlan { format, size, .. } = plan;
         let Options { limits, decompress, .. } = plan.options;
         let decompressor = match format {
             Format::Parquet => None,
@@ -104,11 +106,11 @@ impl FileCheck {
             }
             Format::Avro => Reader::Avro(Box::new(AvroFile::new(Judge::new(plan)?))),
             Format::Parquet => {
-                let size = plan.size.ok_or(CompileError::Size)?;
+                let size = size.ok_or(CompileError::Size)?;
                 Reader::Parquet(Box::new(ParquetFile::new(size, Judge::new(plan)?)))
             }
         };
-        Ok(Self { decompressor, reader })
+        Ok(Self { decompressor, reader, size })
     }
 
     /// What the check wants next.
@@ -168,7 +170,11 @@ impl FileCheck {
     /// # Errors
     /// The sink's own.
     pub fn finish<S: RowSink>(mut self, sink: &mut S) -> Result<FileReport, S::Error> {
-        let Some(decompressor) = &mut self.decompressor else { return self.reader.finish(sink) };
+        let Some(decompressor) = &mut self.decompressor else {
+            let report = self.reader.finish(sink)?;
+            let stored_bytes = if report.problem.is_some() { 0 } else { self.size.unwrap_or(0) };
+            return Ok(FileReport { stored_bytes, ..report });
+        };
         while !self.reader.is_over() {
             match decompressor.finish() {
                 Ok(Some(piece)) => self.reader.feed(piece, sink)?,

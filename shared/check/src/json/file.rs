@@ -249,6 +249,7 @@ impl Rows {
         let mut cursor = Cursor::new(text, scratch);
         let mut nowhere = Json::Null;
         let mut key = START;
+        let mut checked = false;
         loop {
             let at = cursor.at();
             match self.keys.expected(key, cursor.rest()) {
@@ -258,7 +259,7 @@ impl Rows {
                     cursor.blanks();
                     key = next;
                 }
-                None => match self.next_key(key, &mut cursor, fields)? {
+                None => match self.next_key(key, &mut cursor, fields, &mut checked)? {
                     Some(next) => key = next,
                     None => break,
                 },
@@ -271,11 +272,14 @@ impl Rows {
     }
 
     /// Reads what stands between two values: the key it leads to, or that the object ends.
+    /// `checked` says that the record can be read: it is looked through once, however many new
+    /// keys it has.
     fn next_key<'r>(
         &mut self,
         previous: usize,
         cursor: &mut Cursor<'r>,
         fields: &mut Vec<Json<'r>>,
+        checked: &mut bool,
     ) -> Result<Option<usize>, Unread> {
         let start = cursor.at();
         if previous == START {
@@ -290,7 +294,9 @@ impl Rows {
             Some(key) => key,
             None => {
                 // A record that cannot be read says nothing of the file's columns.
-                Cursor::check(cursor.document())?;
+                if !std::mem::replace(checked, true) {
+                    Cursor::check(cursor.document())?;
+                }
                 let place = self.judge.place_of(&name).map_err(Unread::File)?;
                 fields.resize_with(self.judge.places(), Json::default);
                 self.keys.add(&name, place)

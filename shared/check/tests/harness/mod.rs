@@ -6,7 +6,6 @@ use bytes::Bytes;
 use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use landfall_check::{CheckPlan, FileCheck, FileReport, RowSink, Value, Wants};
-use landfall_contract::{Contract, Format};
 
 /// Everything that a check handed on.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -77,11 +76,6 @@ pub(crate) fn check<S: RowSink<Error = Infallible>>(
     assert!(check.wants() == Wants::Stream, "it asks for ranges without end");
     let Ok(report) = check.finish(sink);
     report
-}
-
-/// The format that the contract's only source states.
-pub(crate) fn format_of(contract: &Contract) -> &Format {
-    &contract.sources.first().unwrap().format
 }
 
 /// gzip.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../harness/mod.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
 mod harness;
 
 mod any_bytes;

@@ -3,7 +3,8 @@
 use landfall_check::{CheckPlan, FileReport, ReportOnly, Value, parse};
 use landfall_contract::FieldType;
 
-use crate::harness::{Taken, check, format_of};
+use crate::format_of;
+use crate::harness::{Taken, check};
 
 /// Checks a file against columns given as YAML in one line each.
 fn held(format: &str, columns: &str, file: &str) -> (FileReport, Taken) {

@@ -19,9 +19,9 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_check::{CheckPlan, FileReport, Options, OutputColumn, ReportOnly};
-use landfall_contract::Contract;
+use landfall_contract::{Contract, Format};
 
-use crate::harness::{Taken, check, format_of};
+use crate::harness::{Taken, check};
 use crate::rows::{Kind, Row, contract_text, rows};
 use crate::write::{DIALECTS, Layout};
 
@@ -29,6 +29,11 @@ use crate::write::{DIALECTS, Layout};
 const ROWS: u64 = 320;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 1..=8;
+
+/// The format that the contract's only source states.
+pub(crate) fn format_of(contract: &Contract) -> &Format {
+    &contract.sources.first().unwrap().format
+}
 
 /// Where a fault is: record, physical line, column, rule.
 type Place = (u64, Option<u64>, Option<String>, String);
