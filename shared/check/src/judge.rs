@@ -166,13 +166,6 @@ impl Judge {
         self.columns.len()
     }
 
-    /// The type that the values of a place must have: the contract's, the table's, else the
-    /// file's own. A struct's values come in the order of this type's fields, null where the
-    /// file has no such field.
-    pub(crate) fn data_type(&self, place: usize) -> Option<&DataType> {
-        self.columns.get(place).map(ColumnCheck::data_type)
-    }
-
     /// Whether the column takes a JSON array or object as text ([`Json::Text`]): it has no
     /// type, or is a text of the table alone. Any other column wants it parsed.
     pub(crate) fn takes_text(&self, place: usize) -> bool {
