@@ -16,6 +16,8 @@ use std::hash::{BuildHasher as _, DefaultHasher, Hasher as _, RandomState};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::value::load;
+
 /// A key in 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fingerprint(u128);
@@ -28,14 +30,13 @@ impl Fingerprint {
         if uuid && let Ok(all) = bytes.try_into() {
             return Self(u128::from_le_bytes(all));
         }
-        let mut kept = [0; 16];
-        if let Some(start) = kept.get_mut(..bytes.len().min(16))
-            && bytes.len() < 16
-        {
-            start.copy_from_slice(bytes);
+        if bytes.len() < 16 {
+            // Put together in registers: bytes that are stored one way and loaded another way
+            // wait for all stores before them, and those of the table take long.
+            let (low, high) = bytes.split_at(bytes.len().min(8));
+            let text = u128::from(load(low)) | (u128::from(load(high)) << 64);
             // The length tells `a` from `a\0`.
-            kept[15] = bytes.len() as u8;
-            return Self(u128::from_le_bytes(kept));
+            return Self(text | ((bytes.len() as u128) << 120));
         }
         let half = |seed: u64| {
             let mut hasher = DefaultHasher::new();

@@ -56,13 +56,13 @@ pub(crate) fn fingerprint<C: Cells + ?Sized>(
     scratch.clear();
     for (index, place) in places.iter().enumerate() {
         let value = row.value(*place, columns.get(*place)?);
-        match value {
+        match &value {
             Value::Null => return None,
             // What comes last needs no length.
             Value::Str(text) if index + 1 == places.len() => {
                 scratch.extend_from_slice(text.as_bytes());
             }
-            value => canonical::push(&value, scratch),
+            value => canonical::push(value, scratch),
         }
     }
     Some(Fingerprint::new(scratch, uuid))
