@@ -26,9 +26,8 @@ fn counterexample(engines: [Engine; 2], budget: Budget, rules: Rules) -> Vec<Act
         .discoveries()
         .into_values()
         .find(|path| !broken_promises(&protocol, path.last_state()).is_empty());
-    let Some(path) = broken else {
-        panic!("no promise breaks in {} states", checker.unique_state_count());
-    };
+    let states = checker.unique_state_count();
+    let path = broken.unwrap_or_else(|| unreachable!("no promise breaks in {states} states"));
     let promises = broken_promises(&protocol, path.last_state());
     let actions = path.into_actions();
     eprintln!("{}: {} actions", promises.join(", "), actions.len());

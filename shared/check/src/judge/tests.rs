@@ -172,8 +172,6 @@ fn rows_of_typed_values() {
         field("id", FieldType::Int),
     ];
     judge.bind_schema(schema.clone()).unwrap();
-    assert_eq!(judge.data_type(2), Some(&DataType::Primitive(FieldType::Long)));
-    assert_eq!(judge.data_type(1), Some(&DataType::Primitive(FieldType::Date)));
     let mut kept = Kept::default();
     let mut rows = [
         vec![Value::Str("a"), Value::Date(1), Value::Int(7)],
