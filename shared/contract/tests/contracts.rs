@@ -105,8 +105,10 @@ fn the_weather_contract_says_what_its_comments_say() {
         contract.column("precip").unwrap().primitive(),
         Some(FieldType::Decimal { precision: 5, scale: 2 })
     );
-    let listed: Vec<_> = contract.not_enforced.iter().map(|(path, _)| path.as_str()).collect();
-    assert_eq!(listed, ["/schema/0/properties/0/primaryKey", "/schema/0/quality/0"]);
+    let keys: Vec<_> = contract.keys.iter().map(|key| key.columns.join(",")).collect();
+    assert_eq!(keys, ["origin,time_hour"]);
+    assert!(contract.metrics.is_empty(), "no duplicate rows: that is the key once more");
+    assert_eq!(contract.not_enforced, []);
 }
 
 #[test]
@@ -156,7 +158,7 @@ servers:
   - server: landing
     type: s3
     location: https://landing/orders/
-    format: parquet
+    format: delta
 schema:
   - name: Orders
     properties:
@@ -397,7 +399,7 @@ fn servers_are_one_of_each_and_safe_to_use() {
             "server: s, type: s3, location: 's3://landing/quarantine/', format: csv",
             "where Landfall writes",
         ),
-        ("server: s, type: s3, location: 's3://landing/x/', format: json", "not supported yet"),
+        ("server: s, type: s3, location: 's3://landing/x/', format: delta", "delta"),
     ] {
         let found = reasons(&with(server));
         assert!(found.len() == 1 && found[0].contains(part), "{server}: {found:?}");
@@ -418,17 +420,13 @@ fn what_is_stated_and_not_enforced_is_listed() {
     let contract = lint(&text).unwrap_or_else(|errors| panic!("{errors}"));
     let mut listed: Vec<_> = contract.not_enforced.iter().map(|(path, _)| path.as_str()).collect();
     listed.sort_unstable();
-    assert_eq!(
-        listed,
-        [
-            "/roles",
-            "/schema/0/properties/0/logicalTypeOptions/format",
-            "/schema/0/properties/0/quality/0",
-            "/schema/0/properties/0/unique",
-            "/slaProperties",
-            "/status",
-        ]
-    );
+    assert_eq!(listed, ["/roles", "/slaProperties", "/status"]);
+    let column = &contract.columns[0];
+    let bounds = [&column.rules.minimum, &column.rules.maximum];
+    let bounds = bounds.map(|bound| bound.as_ref().map(|bound| bound.text.as_str()));
+    assert_eq!(bounds, [Some("0"), Some("255")], "u8 is enforced");
+    let keys: Vec<_> = contract.keys.iter().map(|key| key.columns.join(",")).collect();
+    assert_eq!(keys, ["id"], "unique and the metric say one thing");
 }
 
 #[test]
