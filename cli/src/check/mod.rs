@@ -6,8 +6,8 @@ use std::io;
 use std::time::Instant;
 
 use landfall_check::{
-    CheckPlan, FileCheck, FileReport, KeysChecked, Options, ReportOnly, SeenKeys, Wants, compare,
-    decide, file_columns,
+    CheckPlan, ChunkSource, FeedError, FileCheck, FileReport, KeysChecked, Options, ReportOnly,
+    SeenKeys, Wants, compare, decide, file_columns,
 };
 use landfall_contract::{Contract, Format, Source};
 use landfall_messages::NotEnforced;
@@ -120,6 +120,14 @@ fn feed(
     loop {
         match check.wants() {
             Wants::Nothing => break,
+            Wants::Stream if check.codec().is_some() => {
+                let mut source = Read { input, progress };
+                match check.feed_beside(&mut source, sink) {
+                    Ok(()) => break,
+                    Err(FeedError::Source(failure)) => return Err(failure),
+                    Err(FeedError::Sink(never)) => match never {},
+                }
+            }
             Wants::Stream => {
                 let Some(chunk) = input.next_chunk()? else { break };
                 progress.advance(chunk.len());
@@ -134,6 +142,22 @@ fn feed(
     }
     let Ok(report) = check.finish(sink);
     Ok(report)
+}
+
+/// What is read of a compressed file, by the thread that decompresses it.
+struct Read<'a, 'b> {
+    input: &'a mut Input<'b>,
+    progress: &'a Progress,
+}
+
+impl ChunkSource for Read<'_, '_> {
+    type Error = Failure;
+
+    fn next_chunk(&mut self) -> Result<Option<&[u8]>, Failure> {
+        let chunk = self.input.next_chunk()?;
+        self.progress.advance(chunk.map_or(0, <[u8]>::len));
+        Ok(chunk)
+    }
 }
 
 /// Which server of the contract says how the file is written: the one that claims the object,

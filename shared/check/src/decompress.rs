@@ -246,6 +246,27 @@ impl Decompressor {
         }
     }
 
+    /// As [`Decompressor::next`], with the piece in a buffer to keep. The spare buffer is used
+    /// for what follows.
+    ///
+    /// # Errors
+    /// As [`Decompressor::next`].
+    pub(crate) fn next_in(
+        &mut self,
+        chunk: &mut &[u8],
+        mut spare: Vec<u8>,
+    ) -> Result<Option<Vec<u8>>, DecompressFault> {
+        let is_own = matches!(self.state, State::Compressed(..));
+        let Some(piece) = self.next(chunk)? else { return Ok(None) };
+        if !is_own {
+            return Ok(Some(piece.to_vec()));
+        }
+        let filled = piece.len();
+        std::mem::swap(&mut self.piece, &mut spare);
+        spare.truncate(filled);
+        Ok(Some(spare))
+    }
+
     /// Takes the end of the file, and gives what is left of it: until there is nothing.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! One file against its contract, from the first byte to the report.
 
+mod beside;
+
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -7,7 +9,9 @@ use landfall_contract::Format;
 
 use crate::avro::AvroFile;
 use crate::csv_file::CsvFile;
-use crate::decompress::{DecompressFault, Decompressor};
+pub use beside::{ChunkSource, FeedError};
+
+use crate::decompress::{Codec, DecompressFault, Decompressor};
 use crate::json::JsonFile;
 use crate::judge::Judge;
 use crate::parquet::ParquetFile;
@@ -157,6 +161,12 @@ impl FileCheck {
             Reader::Csv(_) | Reader::Json(_) | Reader::Avro(_) => Ok(()),
             Reader::Parquet(file) => file.supply(ranges, bytes, sink),
         }
+    }
+
+    /// The compression that was found; `None` while it is not known, or there is none, and of
+    /// a format that is read at random.
+    pub fn codec(&self) -> Option<Codec> {
+        self.decompressor.as_ref().and_then(Decompressor::codec)
     }
 
     /// Whether reading on is of no use: the file is known to be unusable, or everything there

@@ -60,7 +60,7 @@ pub use csv::{
 pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
 pub use drift::{ChangeKind, Drift, FileColumn, StatedType, compare, file_columns, is_widening};
 pub use engine::{Facts, choose_engine, size};
-pub use file::FileCheck;
+pub use file::{ChunkSource, FeedError, FileCheck};
 pub use header::normal_name;
 pub use infer::Inference;
 pub use keys::{KeysChecked, SeenKeys};
