@@ -117,6 +117,15 @@ def _schema() -> list[bytes]:
     return elements
 
 
+def _statistics(physical: int) -> bytes:
+    """No nulls, and the bounds that every writer states: some number above zero."""
+    bounds = {_INT32: struct.pack("<i", 20_000), _INT64: struct.pack("<q", 2_000_000)}
+    if physical not in bounds:
+        return _struct(_i64(3, 0))
+    bound = (_T_BINARY, _binary(bounds[physical]))
+    return _struct(_i64(3, 0), (5, *bound), (6, *bound))
+
+
 def _row_group(offset: int, row_count: int, ordinal: int) -> bytes:
     size = _ROW_GROUP_BYTES // len(_COLUMNS)
     chunks = []
@@ -131,7 +140,7 @@ def _row_group(offset: int, row_count: int, ordinal: int) -> bytes:
             _i64(6, size),
             _i64(7, size),
             _i64(9, start),
-            (12, _T_STRUCT, _struct(_i64(3, 0))),
+            (12, _T_STRUCT, _statistics(physical)),
         )
         chunks.append(_struct(_i64(2, 0), (3, _T_STRUCT, meta)))
     return _struct(
@@ -160,6 +169,8 @@ def write(path: Path, size: int) -> None:
         _i64(3, row_count * count),
         (4, _T_LIST, _list(_T_STRUCT, groups)),
         (6, _T_BINARY, _binary(b"landfall bench-check")),
+        # Every column in the order of its type, without which bounds mean nothing.
+        (7, _T_LIST, _list(_T_STRUCT, [_struct((1, _T_STRUCT, b"\0"))] * len(_COLUMNS))),
     )
     with path.open("wb") as file:
         file.write(b"PAR1")
