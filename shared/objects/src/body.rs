@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::{ByteStream, DateTimeFormat};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesOrdered, StreamExt, TryStreamExt};
 use landfall_messages::ObjectVersion;
@@ -108,10 +108,14 @@ impl ObjectReader {
             let part = Part::open(client, object, 0..u64::MAX).await?;
             return Ok(ObjectBody { body: Body::Stream(part), position: 0 });
         }
-        let (under_way, ready) = (FuturesOrdered::new(), VecDeque::new());
-        let mut body = Body::Parts { client, object, under_way, next: 0, ready };
-        // What is wrong with the object is said here, and not at the first chunk.
-        body.next_part().await?;
+        let first = Part::open(client.clone(), object.clone(), 0..PART_BYTES).await?;
+        if first.is_whole {
+            let part = Part { rest: 0..u64::MAX, ..first };
+            return Ok(ObjectBody { body: Body::Stream(part), position: 0 });
+        }
+        let (mut under_way, ready) = (FuturesOrdered::new(), VecDeque::new());
+        under_way.push_back(Box::pin(first.all()) as BoxFuture<'static, _>);
+        let body = Body::Parts { client, object, under_way, next: PART_BYTES, ready };
         Ok(ObjectBody { body, position: 0 })
     }
 
@@ -243,12 +247,7 @@ async fn read_part(
     object: ObjectVersion,
     range: Range<u64>,
 ) -> Result<VecDeque<Bytes>, ObjectError> {
-    let mut part = Part::open(client, object, range).await?;
-    let mut chunks = VecDeque::new();
-    while let Some(chunk) = part.next_chunk().await? {
-        chunks.push_back(chunk);
-    }
-    Ok(chunks)
+    Part::open(client, object, range).await?.all().await
 }
 
 /// A range of the object over one connection, which is resumed where it breaks.
@@ -259,6 +258,12 @@ struct Part {
     /// What is still to come; the end of the object where it ends behind that.
     rest: Range<u64>,
     stream: ByteStream,
+    /// Bytes that the stream has before them.
+    skip: u64,
+    /// Whether the answer to the range was the whole object. HTTP allows that
+    /// (<https://www.rfc-editor.org/rfc/rfc9110#section-14.2>); S3 answers ranges, its
+    /// stand-ins do not always.
+    is_whole: bool,
     resumes_left: u32,
 }
 
@@ -268,14 +273,34 @@ impl Part {
         object: ObjectVersion,
         rest: Range<u64>,
     ) -> Result<Self, ObjectError> {
-        let stream = get(&client, &object, &rest).await?;
-        Ok(Self { client, object, rest, stream, resumes_left: RESUMES })
+        let Answer { stream, skip, is_whole } = get(&client, &object, &rest).await?;
+        Ok(Self { client, object, rest, stream, skip, is_whole, resumes_left: RESUMES })
+    }
+
+    /// All that is still to come.
+    async fn all(mut self) -> Result<VecDeque<Bytes>, ObjectError> {
+        let mut chunks = VecDeque::new();
+        while let Some(chunk) = self.next_chunk().await? {
+            chunks.push_back(chunk);
+        }
+        Ok(chunks)
     }
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, ObjectError> {
         loop {
+            if self.is_whole && self.rest.is_empty() {
+                return Ok(None);
+            }
             match self.stream.next().await {
-                Some(Ok(chunk)) => {
+                Some(Ok(mut chunk)) => {
+                    let before = usize::try_from(self.skip).unwrap_or(usize::MAX).min(chunk.len());
+                    self.skip -= before as u64;
+                    chunk.advance(before);
+                    let wanted = self.rest.end.saturating_sub(self.rest.start);
+                    chunk.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+                    if chunk.is_empty() && !self.rest.is_empty() {
+                        continue;
+                    }
                     self.rest.start += chunk.len() as u64;
                     return Ok(Some(chunk));
                 }
@@ -298,18 +323,28 @@ impl Part {
                     if self.rest.is_empty() {
                         return Ok(None);
                     }
-                    self.stream = get(&self.client, &self.object, &self.rest).await?;
+                    let answer = get(&self.client, &self.object, &self.rest).await?;
+                    (self.stream, self.skip) = (answer.stream, answer.skip);
+                    self.is_whole |= answer.is_whole;
                 }
             }
         }
     }
 }
 
+/// What came for a range.
+struct Answer {
+    stream: ByteStream,
+    /// Bytes before the range.
+    skip: u64,
+    is_whole: bool,
+}
+
 async fn get(
     client: &Client,
     object: &ObjectVersion,
     range: &Range<u64>,
-) -> Result<ByteStream, ObjectError> {
+) -> Result<Answer, ObjectError> {
     let mut request = client.get_object().bucket(&object.bucket).key(&object.key);
     request = match &object.version_id {
         Some(version_id) => request.version_id(version_id),
@@ -327,14 +362,9 @@ async fn get(
         .send()
         .await
         .map_err(|error| ObjectError::of(&object.path(), range.start, error))?;
-    // A server may answer a range with the whole, which would be taken for the part.
-    if ranged && response.content_range().is_none() {
-        return Err(ObjectError::Refused {
-            path: object.path(),
-            source: "a range was asked for and the answer is not one".into(),
-        });
-    }
-    Ok(response.body)
+    let is_whole = ranged && response.content_range().is_none();
+    let skip = if is_whole { range.start } else { 0 };
+    Ok(Answer { stream: response.body, skip, is_whole })
 }
 
 #[cfg(test)]
@@ -437,6 +467,33 @@ mod tests {
         assert!(read == bytes);
         assert_eq!(body.position(), object.size);
         assert_eq!(buckets.calls.count("GetObject", "large.bin"), 6);
+    }
+
+    /// A server that answers every range with the whole object.
+    fn without_ranges(bytes: Vec<u8>) -> (ObjectReader, ObjectVersion) {
+        let object = ObjectVersion { size: bytes.len() as u64, ..object(Some("v7")) };
+        let rule = mock!(Client::get_object).then_output(move || {
+            GetObjectOutput::builder().body(ByteStream::from(bytes.clone())).build()
+        });
+        (ObjectReader::new(mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&rule])), object)
+    }
+
+    #[tokio::test]
+    async fn a_range_is_cut_out_of_the_whole_where_that_is_the_answer() {
+        let (_, _, _, bytes) = large();
+        let (reader, object) = without_ranges(bytes.clone());
+        let mut body = reader.open(&object).await.unwrap();
+        let mut read = Vec::new();
+        while let Some(chunk) = body.next_chunk().await.unwrap() {
+            read.extend_from_slice(&chunk);
+        }
+        assert!(read == bytes, "once, and in order");
+        let end = object.size;
+        let ranges = [end - 8..end, 100..104, 1_000_000..1_000_003];
+        let read = reader.read_ranges(&object, &ranges).await.unwrap();
+        for (range, read) in ranges.iter().zip(&read) {
+            assert_eq!(read.as_ref(), &bytes[range.start as usize..range.end as usize]);
+        }
     }
 
     #[tokio::test]
