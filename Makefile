@@ -63,6 +63,7 @@ down: .venv/tools/.stamp ## Stop what `make up` started
 test: ## Run lints, unit and component tests, checks of the artifacts, and end-to-end tests
 	$(call timed,lint)
 	$(call timed,unit)
+	$(call timed,model)
 	$(call timed,artifacts)
 	$(call timed,e2e)
 
@@ -89,12 +90,17 @@ unit: .venv/tools/.stamp ## Run unit and component tests; nothing is started
 	@echo "== Python tests"
 	@$(TOOLS)/python -m pytest --quiet jobs local
 
+# All packages are selected, as for the unit tests, so that cargo compiles nothing twice.
+.PHONY: model
+model: ## Explore every state that the commit protocol can get into, and what each rule is for
+	@cargo test --workspace --locked --quiet --test mutations --test protocol -- --nocapture
+
 .PHONY: artifacts
 artifacts: build ## Check that the built functions start on Amazon Linux 2023, and their size
 	@$(TOOLS)/python -m local.artifacts
 
-# The tests wait more than they work, hence more threads than cores. All packages are selected, as for the unit tests, so that cargo compiles nothing twice. The
-# stack comes down whatever the tests say, and when they are interrupted.
+# The tests wait more than they work, hence more threads than cores. The stack comes down
+# whatever the tests say, and when they are interrupted.
 .PHONY: e2e
 e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
 	@trap '$(TOOLS)/python -m local.cloud down --stack $(TEST_STACK)' EXIT; \

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use crate::stack::Stack;
 
-const FLAT: &str = "\
+const FLAT: &str = "
       - {name: id, logicalType: integer, physicalType: bigint, required: true, unique: true}
       - {name: name, logicalType: string}
       - {name: amount, logicalType: number, physicalType: 'decimal(12,2)'}
       - {name: at, logicalType: timestamp, physicalType: timestamptz}
 ";
 
-const NESTED: &str = "\
+const NESTED: &str = "
       - {name: id, logicalType: integer, physicalType: bigint, required: true}
       - name: customer
         logicalType: object
@@ -49,8 +49,7 @@ servers:
 schema:
   - name: {dataset}
     logicalType: object
-    properties:
-{properties}{policy}"
+    properties:{properties}{policy}"
     )
 }
 
