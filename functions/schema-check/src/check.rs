@@ -40,9 +40,11 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
     let mut keys = SeenKeys::default();
     for (index, object) in batch.objects.iter().enumerate() {
         let object = check_object(&against, index, object, &additions, &mut keys).await?;
+        settle_keys(&mut keys, object.check.verdict == Verdict::Review, &object);
         additions.extend(&object.additions);
         checked.push(object);
     }
+    check_reviewed_again(&against, &mut checked, &additions, &mut keys).await?;
     let output = bounded(answer(deps, batch, &contract, checked));
     tracing::info!(
         batch_id = %batch.id,
@@ -56,6 +58,40 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
         "batch checked"
     );
     Ok(output)
+}
+
+/// Keeps the keys of a file whose rows are loaded, for the files that are loaded after it.
+fn settle_keys(keys: &mut SeenKeys, waits: bool, object: &CheckedObject) {
+    if object.check.verdict == Verdict::Reject || waits {
+        keys.discard();
+    } else {
+        keys.commit();
+    }
+}
+
+/// Holds the files that wait for a person against the keys of all the others. Whether they are
+/// loaded is not known yet, so no other file may be refused for their sake; if they are, they
+/// are loaded last.
+async fn check_reviewed_again(
+    against: &Against<'_>,
+    checked: &mut [CheckedObject],
+    additions: &Additions,
+    keys: &mut SeenKeys,
+) -> Result<(), Error> {
+    let objects = &against.batch.objects;
+    if against.contract.keys.is_empty() || objects.len() < 2 {
+        return Ok(());
+    }
+    for (index, object) in objects.iter().enumerate() {
+        let Some(before) = checked.get_mut(index) else { continue };
+        if before.check.verdict != Verdict::Review {
+            continue;
+        }
+        let again = check_object(against, index, object, additions, keys).await?;
+        settle_keys(keys, false, &again);
+        *before = again;
+    }
+    Ok(())
 }
 
 fn answer(

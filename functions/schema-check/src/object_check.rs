@@ -36,12 +36,13 @@ pub(crate) struct CheckedObject {
 enum Read {
     /// It was read as far as it is usable.
     Report(Box<FileReport>),
-    /// It is not there any more, or not in this version.
-    Unavailable(ObjectError),
+    /// It is not there any more, or not in this version; with the keys of the files before it.
+    Unavailable(ObjectError, SeenKeys),
 }
 
 /// Checks one object; `known` are the columns that earlier objects of the batch bring, `keys`
-/// the keys of those that may be loaded.
+/// the keys of those that are loaded before it. This one's are added to them, to be kept or
+/// dropped.
 pub(crate) async fn check_object(
     against: &Against<'_>,
     index: usize,
@@ -73,8 +74,9 @@ pub(crate) async fn check_object(
     };
     let mut file = match read {
         Read::Report(file) => file,
-        Read::Unavailable(error) => {
+        Read::Unavailable(error, seen) => {
             rejected_rows.drop_all().await;
+            *keys = seen;
             return Ok(refused_unread(index, error.name(), error.to_string()));
         }
     };
@@ -87,11 +89,6 @@ pub(crate) async fn check_object(
     let decision = decide(&file, &drift, &against.contract.policy);
     let decision = within_additions(decision, &additions, known);
     *keys = std::mem::take(&mut file.seen_keys);
-    if decision.may_load() {
-        keys.commit();
-    } else {
-        keys.discard();
-    }
     let rejected_rows = if decision.may_load() {
         rejected_rows.keep().await?
     } else {
@@ -100,6 +97,7 @@ pub(crate) async fn check_object(
     };
     let plain = decision.verdict == Verdict::Accept
         && file.bad_rows == 0
+        && file.keys == KeysChecked::All
         && file.metrics.iter().all(|metric| metric.holds);
     let report = if plain {
         None
@@ -170,7 +168,12 @@ async fn read(
         match read {
             Ok(true) => rejected_rows.send_full_parts().await?,
             Ok(false) => break,
-            Err(error) => return unavailable(error),
+            // An object that is gone or overwritten is an answer.
+            Err(error @ (ObjectError::Gone(_) | ObjectError::Changed(_))) => {
+                let Ok(report) = check.finish(rejected_rows);
+                return Ok(Read::Unavailable(error, report.seen_keys));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     let Ok(report) = check.finish(rejected_rows);
@@ -189,14 +192,6 @@ async fn next_chunk(
     match body {
         Some(body) => body.next_chunk().await,
         None => Ok(None),
-    }
-}
-
-/// An object that is gone or overwritten is an answer; everything else is an error.
-fn unavailable(error: ObjectError) -> Result<Read, Error> {
-    match error {
-        ObjectError::Gone(_) | ObjectError::Changed(_) => Ok(Read::Unavailable(error)),
-        error => Err(error.into()),
     }
 }
 

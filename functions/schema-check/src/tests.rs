@@ -26,6 +26,8 @@ use landfall_testing::stub_client;
 
 use super::*;
 
+mod keys;
+
 pub(crate) fn object(key: &str) -> ObjectVersion {
     ObjectVersion {
         bucket: "landing".into(),
