@@ -6,8 +6,8 @@ use std::io;
 use std::time::Instant;
 
 use landfall_check::{
-    CheckPlan, ChunkSource, FeedError, FileCheck, FileReport, KeysChecked, Options, ReportOnly,
-    SeenKeys, Wants, compare, decide, file_columns,
+    CheckPlan, ChunkSource, FeedError, FileCheck, KeysChecked, Options, ReportOnly, SeenKeys,
+    Wants, compare, decide, file_columns,
 };
 use landfall_contract::{Contract, Format, Source};
 use landfall_messages::NotEnforced;
@@ -72,13 +72,19 @@ fn check_file(
         keys: std::mem::take(keys),
         ..CheckPlan::new(contract, &source.format)
     };
-    let check = FileCheck::new(plan).map_err(|error| Failure::Contract {
+    let mut check = FileCheck::new(plan).map_err(|error| Failure::Contract {
         path: command.contract.clone(),
         problems: error.to_string(),
     })?;
     let progress = Progress::new(path, input.bytes(), !command.no_progress);
-    let mut report = feed(check, &mut input, &progress)?;
+    let read = feed(&mut check, &mut input, &progress);
     drop(progress);
+    let Ok(mut report) = check.finish(&mut ReportOnly);
+    if let Err(failure) = read {
+        *keys = std::mem::take(&mut report.seen_keys);
+        keys.discard();
+        return Err(failure);
+    }
     let drift = match file_columns(&report) {
         Some(columns) => compare(&columns, contract, None),
         None => Default::default(),
@@ -111,11 +117,7 @@ fn check_file(
 }
 
 /// Gives the check what it wants until it has it.
-fn feed(
-    mut check: FileCheck,
-    input: &mut Input<'_>,
-    progress: &Progress,
-) -> Result<FileReport, Failure> {
+fn feed(check: &mut FileCheck, input: &mut Input<'_>, progress: &Progress) -> Result<(), Failure> {
     let sink = &mut ReportOnly;
     loop {
         match check.wants() {
@@ -140,8 +142,7 @@ fn feed(
             }
         }
     }
-    let Ok(report) = check.finish(sink);
-    Ok(report)
+    Ok(())
 }
 
 /// What is read of a compressed file, by the thread that decompresses it.
