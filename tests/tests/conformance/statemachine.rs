@@ -194,8 +194,15 @@ fn every_failure_takes_the_shared_path() {
         let expected = match state.name {
             "Alert on failure" => "Record failure",
             "Record failure" => "Fail",
+            // What was loading may have committed: the table is asked first.
+            "Append to Iceberg" | "Run Glue job" => "Settle interrupted load",
             _ => "Describe failure",
         };
+        // The failure's name, its cause and the state it came from.
+        let failure = json!({
+            "error": "{% $states.errorOutput %}",
+            "state": "{% $states.context.State.Name %}"
+        });
         let catchers = state.catchers();
         assert_eq!(
             catchers.last().map(|c| &c["ErrorEquals"]),
@@ -213,14 +220,13 @@ fn every_failure_takes_the_shared_path() {
                 continue;
             }
             assert_eq!(next, expected, "{}", state.name);
-            if expected == "Describe failure" {
-                // The failure's name, its cause and the state it came from.
-                assert_eq!(
-                    catcher["Output"],
-                    json!({ "error": "{% $states.errorOutput %}", "state": "{% $states.context.State.Name %}" }),
-                    "{}",
-                    state.name
-                );
+            if state.name == "Settle interrupted load" {
+                // The first failure is the one to report.
+                assert_eq!(catcher["Output"], "{% $interruption %}");
+            } else if expected == "Settle interrupted load" {
+                assert_eq!(catcher["Assign"]["interruption"], failure, "{}", state.name);
+            } else if expected == "Describe failure" {
+                assert_eq!(catcher["Output"], failure, "{}", state.name);
             }
         }
     }
@@ -378,6 +384,7 @@ fn payloads_are_the_messages() {
     payload_is::<CheckTask>("Quarantine refused files", &samples);
     payload_is::<AppendTask>("Append to Iceberg", &samples);
     payload_is::<AppendTask>("Settle Glue load", &samples);
+    payload_is::<AppendTask>("Settle interrupted load", &samples);
     payload_is::<GlueRunRequest>("Run Glue job", &samples);
     payload_is::<NotifyRequest>("Announce commit", &samples);
     payload_is::<RefreshRequest>("Refresh Snowflake", &samples);
