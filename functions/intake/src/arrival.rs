@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
-use landfall_messages::{EventBridgeEvent, ObjectVersion, S3ObjectCreated};
+use landfall_messages::{
+    EXECUTION_STATUS_DETAIL_TYPE, EventBridgeEvent, ExecutionStatusChange, ObjectVersion,
+    S3ObjectCreated,
+};
 use landfall_runtime::{NamedError, describe};
 
 use crate::contracts::is_contract_key;
@@ -26,6 +29,21 @@ pub(crate) struct Delivered {
     pub(crate) objects: Vec<Arrival>,
     /// Contract documents in the config bucket.
     pub(crate) contracts: Vec<Arrival>,
+    /// Executions that ended a while ago.
+    pub(crate) ended: Vec<Ended>,
+}
+
+/// An execution that has ended, and the message that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) execution: ExecutionStatusChange,
+    pub(crate) message_id: String,
+}
+
+/// What a message says.
+enum Event {
+    Created(EventBridgeEvent<S3ObjectCreated>),
+    Ended(ExecutionStatusChange),
 }
 
 /// Where an object belongs.
@@ -75,7 +93,11 @@ pub(crate) fn read(
         // cannot be named did.
         let message_id = message.message_id.unwrap_or_default();
         let event = match parse(&message_id, message.body.as_deref().unwrap_or_default()) {
-            Ok(event) => event,
+            Ok(Event::Created(event)) => event,
+            Ok(Event::Ended(execution)) => {
+                delivered.ended.push(Ended { execution, message_id });
+                continue;
+            }
             Err(error) => {
                 failures.add(&[message_id], &error);
                 continue;
@@ -99,13 +121,21 @@ pub(crate) fn read(
     delivered
 }
 
-fn parse(message_id: &str, body: &str) -> Result<EventBridgeEvent<S3ObjectCreated>, Error> {
-    let event: EventBridgeEvent<S3ObjectCreated> = serde_json::from_str(body)
-        .map_err(|source| Error::Message { message_id: message_id.to_owned(), source })?;
-    if event.detail_type == "Object Created" {
-        Ok(event)
-    } else {
-        Err(Error::Unexpected { message_id: message_id.to_owned(), detail_type: event.detail_type })
+fn parse(message_id: &str, body: &str) -> Result<Event, Error> {
+    let invalid = |source| Error::Message { message_id: message_id.to_owned(), source };
+    let envelope: EventBridgeEvent<serde::de::IgnoredAny> =
+        serde_json::from_str(body).map_err(invalid)?;
+    match envelope.detail_type.as_str() {
+        "Object Created" => serde_json::from_str(body).map(Event::Created).map_err(invalid),
+        EXECUTION_STATUS_DETAIL_TYPE => {
+            let event: EventBridgeEvent<ExecutionStatusChange> =
+                serde_json::from_str(body).map_err(invalid)?;
+            Ok(Event::Ended(event.detail))
+        }
+        _ => Err(Error::Unexpected {
+            message_id: message_id.to_owned(),
+            detail_type: envelope.detail_type,
+        }),
     }
 }
 

@@ -22,8 +22,8 @@ pub enum Error {
     },
     /// The message is another event.
     #[error(
-        "message {message_id} is a {detail_type:?} event; only \"Object Created\" is expected: \
-         correct the EventBridge rule"
+        "message {message_id} is a {detail_type:?} event; only \"Object Created\" and the end of \
+         an execution are expected: correct the EventBridge rule"
     )]
     Unexpected {
         /// SQS message id.
@@ -93,8 +93,8 @@ pub enum Error {
         /// Execution name.
         name: String,
     },
-    /// The input has no JSON form.
-    #[error("the input of {name} could not be written as JSON")]
+    /// The input is not what intake starts executions with.
+    #[error("the input of {name} could not be written as JSON, or read")]
     Input {
         /// Execution name.
         name: String,

@@ -15,9 +15,13 @@ use crate::error::Error;
 /// `ExecutionAlreadyExists`, and the execution itself says what it is
 /// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
 pub(crate) async fn start(deps: &Deps, input: &ExecutionInput) -> Result<(), Error> {
-    let name = &input.batch.id;
+    start_as(deps, &input.batch.id, input).await
+}
+
+/// Starts the execution under a name of its own, as [`start`] does under its batch's.
+pub(crate) async fn start_as(deps: &Deps, name: &str, input: &ExecutionInput) -> Result<(), Error> {
     let json = serde_json::to_string(input)
-        .map_err(|source| Error::Input { name: name.clone(), source })?;
+        .map_err(|source| Error::Input { name: name.to_owned(), source })?;
     let response = deps
         .sfn
         .start_execution()
@@ -42,16 +46,27 @@ pub(crate) async fn start(deps: &Deps, input: &ExecutionInput) -> Result<(), Err
                 .as_service_error()
                 .is_some_and(StartExecutionError::is_execution_already_exists) =>
         {
-            look_at_existing(deps, input).await
+            look_at_existing(deps, name, input).await
         }
         Err(error) => Err(Error::of_execution("StartExecution", name, error)),
     }
 }
 
+/// The input of an execution, as JSON.
+pub(crate) async fn input(deps: &Deps, arn: &str, name: &str) -> Result<String, Error> {
+    let execution = deps
+        .sfn
+        .describe_execution()
+        .execution_arn(arn)
+        .send()
+        .await
+        .map_err(|error| Error::of_execution("DescribeExecution", name, error))?;
+    Ok(execution.input.unwrap_or_default())
+}
+
 /// A name is made from the objects, so an execution of that name has ours, but for a
 /// collision of two digests.
-async fn look_at_existing(deps: &Deps, input: &ExecutionInput) -> Result<(), Error> {
-    let name = &input.batch.id;
+async fn look_at_existing(deps: &Deps, name: &str, input: &ExecutionInput) -> Result<(), Error> {
     let execution = deps
         .sfn
         .describe_execution()
@@ -61,7 +76,7 @@ async fn look_at_existing(deps: &Deps, input: &ExecutionInput) -> Result<(), Err
         .map_err(|error| Error::of_execution("DescribeExecution", name, error))?;
     let theirs = execution.input().and_then(|json| serde_json::from_str(json).ok());
     if theirs.is_some_and(|theirs: ExecutionInput| !same_objects(&theirs, input)) {
-        return Err(Error::NameTaken { name: name.clone() });
+        return Err(Error::NameTaken { name: name.to_owned() });
     }
     match execution.status() {
         ExecutionStatus::Running | ExecutionStatus::PendingRedrive | ExecutionStatus::Succeeded => {
@@ -72,18 +87,8 @@ async fn look_at_existing(deps: &Deps, input: &ExecutionInput) -> Result<(), Err
             );
         }
         status => {
-            // An execution that was aborted or timed out as a whole never came to its own
-            // failure path. Starting it anew is the operator's decision.
             for object in &input.batch.objects {
-                let settlement = Settlement {
-                    batch_id: name.clone(),
-                    state: State::Failed,
-                    reason: Some(format!("Execution.{}: its execution ended so", status.as_str())),
-                    rows: 0,
-                    rejected_rows: None,
-                    snapshot_id: None,
-                };
-                deps.ledger.settle(&object.ledger_key(), name, &settlement).await?;
+                settle_as_failed(deps, object, &input.batch.id, status.as_str()).await?;
             }
             tracing::warn!(
                 execution = name,
@@ -93,6 +98,26 @@ async fn look_at_existing(deps: &Deps, input: &ExecutionInput) -> Result<(), Err
             );
         }
     }
+    Ok(())
+}
+
+/// An execution that was aborted or timed out as a whole never came to its own failure path.
+/// Starting it anew is the operator's decision.
+pub(crate) async fn settle_as_failed(
+    deps: &Deps,
+    object: &ObjectVersion,
+    batch_id: &str,
+    status: &str,
+) -> Result<(), Error> {
+    let settlement = Settlement {
+        batch_id: batch_id.to_owned(),
+        state: State::Failed,
+        reason: Some(format!("Execution.{status}: its execution ended so")),
+        rows: 0,
+        rejected_rows: None,
+        snapshot_id: None,
+    };
+    deps.ledger.settle(&object.ledger_key(), batch_id, &settlement).await?;
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! Files land, and S3's events wait in a queue. This function takes them from there: it finds
 //! the contract that claims each object, puts the objects of one dataset together and starts
-//! one execution for them, under a name that a redelivered batch would have too.
+//! one execution for them, under a name that a redelivered batch would have too. A while after
+//! an execution has ended, it makes sure that each of its objects has an answer.
 
 mod arrival;
 mod config;
 mod contracts;
+mod ended;
 mod error;
 mod execution;
 mod matching;
@@ -51,6 +53,7 @@ pub struct Deps {
 pub async fn handle(deps: &Deps, event: SqsEvent) -> Result<SqsBatchResponse, Error> {
     let mut failures = Failures::default();
     let delivered = arrival::read(event.records, &deps.config.config_bucket, &mut failures);
+    ended::settle(deps, delivered.ended, &mut failures).await;
     let mut executions = upload::lint(deps, delivered.contracts, &mut failures).await;
 
     let matched = match_contracts(deps, delivered.objects, &mut failures).await;

@@ -583,3 +583,96 @@ async fn a_storm_of_long_keys_is_split_and_none_is_lost() {
     assert!(started.len() > 3);
     assert_eq!(started.iter().map(|input| input.batch.objects.len()).sum::<usize>(), 300);
 }
+
+/// The end of the only execution, as it is told fifteen minutes later.
+fn end(fixture: &Fixture, status: &str, with_input: bool) -> String {
+    let world = fixture.world.lock().unwrap();
+    let (name, (_, input)) = world.executions.iter().next().unwrap();
+    serde_json::json!({
+        "version": "0", "id": "1", "source": "aws.states", "time": "2026-11-21T08:20:00Z",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "executionArn": arn(name), "name": name, "status": status,
+            "input": if with_input { Some(input) } else { None },
+        }
+    })
+    .to_string()
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:states:eu-west-1:111122223333:execution:ingest:{name}")
+}
+
+/// One file whose execution has claimed it.
+async fn claimed_by(fixture: &Fixture, execution: &str) {
+    fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
+    let batch = fixture.started()[0].batch.id.clone();
+    let mut item = fixture.table.item("s3://landing/orders/a.csv", "v#v1").unwrap();
+    item.insert("state".into(), AttributeValue::S("claimed".into()));
+    let owner = if execution == "own" { arn(&batch) } else { arn(execution) };
+    item.insert("batchId".into(), AttributeValue::S(batch));
+    item.insert("executionArn".into(), AttributeValue::S(owner));
+    fixture.table.put(item);
+}
+
+fn state(fixture: &Fixture) -> String {
+    let item = fixture.table.item("s3://landing/orders/a.csv", "v#v1").unwrap();
+    item["state"].as_s().unwrap().clone()
+}
+
+#[tokio::test]
+async fn what_an_execution_left_claimed_is_started_again_once() {
+    for with_input in [true, false] {
+        let fixture = Fixture::orders();
+        claimed_by(&fixture, "own").await;
+        let ended = end(&fixture, "SUCCEEDED", with_input);
+        assert!(fixture.deliver(&[ended.clone(), ended]).await.is_empty());
+        let started = fixture.started();
+        assert_eq!(started.len(), 2, "told twice, started once");
+        assert_eq!(started[0], started[1]);
+        let names: Vec<String> = fixture.world.lock().unwrap().executions.keys().cloned().collect();
+        let again = names.iter().find(|name| name.ends_with("-again")).unwrap().clone();
+        assert_eq!(state(&fixture), "claimed");
+
+        // The second one leaves it, too.
+        claimed_by(&fixture, &again).await;
+        fixture.set(|world| world.executions.retain(|name, _| *name == again));
+        let ended = end(&fixture, "SUCCEEDED", with_input);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "failed");
+    }
+}
+
+#[tokio::test]
+async fn objects_of_an_aborted_execution_are_failed_and_not_forgotten() {
+    for (status, claimed) in [("ABORTED", true), ("TIMED_OUT", true), ("ABORTED", false)] {
+        let fixture = Fixture::orders();
+        if claimed {
+            claimed_by(&fixture, "own").await;
+        } else {
+            fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
+        }
+        let ended = end(&fixture, status, true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "failed", "{status}");
+        let item = fixture.table.item("s3://landing/orders/a.csv", "v#v1").unwrap();
+        assert!(item["reason"].as_s().unwrap().contains(status));
+        assert_eq!(fixture.started().len(), 1, "starting it anew is the operator's decision");
+    }
+}
+
+#[tokio::test]
+async fn what_others_own_or_have_settled_is_left_alone() {
+    let fixture = Fixture::orders();
+    claimed_by(&fixture, "another").await;
+    for status in ["SUCCEEDED", "ABORTED"] {
+        let ended = end(&fixture, status, true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "claimed");
+    }
+    fixture.settle("orders/a.csv", "v#v1", "committed");
+    let ended = end(&fixture, "ABORTED", true);
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "committed");
+    assert_eq!(fixture.started().len(), 1);
+}

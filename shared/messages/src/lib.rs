@@ -9,6 +9,7 @@ mod alert;
 mod batch;
 mod check;
 mod commit;
+mod execution_event;
 mod glue;
 mod object;
 mod s3_event;
@@ -24,6 +25,7 @@ pub use commit::{
     AppendOutput, AppendTask, COMMIT_EVENT_DETAIL_TYPE, COMMIT_EVENT_SOURCE, CommitEvent,
     NotifyRequest, TableIdentity,
 };
+pub use execution_event::{EXECUTION_STATUS_DETAIL_TYPE, ExecutionStatusChange};
 pub use glue::{GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest};
 pub use object::{LedgerKey, ObjectVersion, object_ids_digest};
 pub use s3_event::{EventBridgeEvent, S3ObjectCreated};

@@ -407,6 +407,37 @@ fn intake_repeats_only_what_failed() {
 }
 
 #[test]
+fn every_execution_is_looked_at_after_its_last_attempt() {
+    let template = Template::load();
+    let rule = &template.resource("EndedExecutionsRule")["Properties"];
+    assert_eq!(
+        rule["EventPattern"],
+        json!({
+            "source": ["aws.states"],
+            "detail-type": ["Step Functions Execution Status Change"],
+            "detail": {
+                "stateMachineArn": [{ "Ref": "IngestStateMachine" }],
+                "status": ["SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]
+            }
+        })
+    );
+    let seconds = |value: &Value| value.as_u64().expect("seconds");
+    let delay = seconds(template.default_of("EndedExecutionsDelaySeconds"));
+    for (name, (_, function)) in template.functions() {
+        assert!(delay >= seconds(&function["Timeout"]), "{name} may still run");
+    }
+    let (_, intake) = template.functions()["intake"];
+    let source = &intake["Events"]["EndedExecutions"]["Properties"];
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(target(&source["Queue"]), "EndedExecutionsQueue.Arn");
+    let queue = &template.resource("EndedExecutionsQueue")["Properties"];
+    assert_eq!(target(&queue["DelaySeconds"]), "EndedExecutionsDelaySeconds");
+    assert_eq!(target(&queue["RedrivePolicy"]["deadLetterTargetArn"]), "IntakeDlq.Arn");
+    let window = seconds(&source["MaximumBatchingWindowInSeconds"]);
+    assert!(seconds(&queue["VisibilityTimeout"]) >= 6 * seconds(&intake["Timeout"]) + window);
+}
+
+#[test]
 fn a_failed_event_of_glue_is_kept() {
     let template = Template::load();
     let (_, trigger) = template.functions()["glue-trigger"];

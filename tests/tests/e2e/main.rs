@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod contracts;
+mod ended;
 mod formats;
 mod glue;
 mod load;

@@ -48,6 +48,7 @@ pub(crate) struct Stack {
 /// One ended execution: its input, how it ended, and the states it went through.
 #[derive(Debug, Clone)]
 pub(crate) struct Execution {
+    pub(crate) name: String,
     pub(crate) input: Value,
     pub(crate) status: ExecutionStatus,
     pub(crate) error: Option<String>,
@@ -248,6 +249,7 @@ impl Stack {
             }
         }
         Execution {
+            name: described.name().unwrap_or_default().to_owned(),
             input: described
                 .input()
                 .and_then(|text| serde_json::from_str(text).ok())
