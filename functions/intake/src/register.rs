@@ -1,10 +1,12 @@
 //! Arrivals in the ledger: what is new, and what was dealt with before.
 
 use futures::{StreamExt, stream};
+use landfall_contract::OnOverwrite;
 use landfall_ledger::{Arrival as Receipt, Entry, State};
 use landfall_messages::ObjectVersion;
 
 use crate::arrival::{Arrival, Failures};
+use crate::contracts::Reading;
 use crate::error::Error;
 use crate::matching::Claim;
 use crate::{CONCURRENCY, Deps, problem};
@@ -53,6 +55,17 @@ async fn receive_one(
         );
         return Ok(None);
     }
+    if ignores_overwrites(claim)
+        && let Some(earlier) = deps.ledger.earlier_version(object).await?
+    {
+        let reason = format!(
+            "Overwrite.Ignored: version {earlier} of the key came first, and the contract says \
+             onOverwrite: ignore"
+        );
+        deps.ledger.leave_out(&object.ledger_key(), &reason).await?;
+        tracing::info!(object = object.id(), earlier, "an overwrite is ignored");
+        return Ok(None);
+    }
     if to_load && object.version_id.is_none() {
         return with_version_id(deps, object.clone()).await.map(Some);
     }
@@ -66,6 +79,12 @@ async fn receive_one(
 /// To report: it was reported before, or an execution that owns it will.
 fn is_dealt_with(entry: &Entry, to_load: bool) -> bool {
     if to_load { entry.state.is_settled() } else { entry.state != State::Received }
+}
+
+fn ignores_overwrites(claim: &Claim) -> bool {
+    let Claim::Contract(document) = claim else { return false };
+    let Reading::Valid(contract) = &document.reading else { return false };
+    contract.policy.on_overwrite == OnOverwrite::Ignore
 }
 
 /// Fills in the version id that the event did not name, so that every step reads one version.

@@ -676,3 +676,24 @@ async fn what_others_own_or_have_settled_is_left_alone() {
     assert_eq!(state(&fixture), "committed");
     assert_eq!(fixture.started().len(), 1);
 }
+
+#[tokio::test]
+async fn a_later_version_is_left_out_where_the_contract_ignores_overwrites() {
+    let text = contract("orders", "s3://landing/orders/")
+        + "customProperties:\n  - { property: onOverwrite, value: ignore }\n";
+    let fixture = Fixture::new(&[("orders", text)]);
+    let file = |version: &str| event("landing", "orders/a.csv", 10, version);
+    assert!(fixture.deliver(&[file("v1"), file("v2")]).await.is_empty());
+    assert_eq!(fixture.started().len(), 1);
+    assert_eq!(fixture.started()[0].batch.objects.len(), 1);
+    let loaded = fixture.started()[0].batch.objects[0].version.clone();
+    let left_out = if loaded == "v#v1" { "v#v2" } else { "v#v1" };
+    let item = |version: &str| fixture.table.item("s3://landing/orders/a.csv", version).unwrap();
+    assert_eq!(item(left_out)["state"].as_s().unwrap(), "duplicate");
+    assert!(item(left_out)["reason"].as_s().unwrap().starts_with("Overwrite.Ignored"));
+
+    // A version that is refused gives its place to the next one.
+    fixture.settle("orders/a.csv", &loaded, "quarantined");
+    assert!(fixture.deliver(&[file("v3")]).await.is_empty());
+    assert_eq!(fixture.started()[1].batch.objects[0].version, "v#v3");
+}

@@ -200,14 +200,14 @@ pub(crate) fn policy(contract: &Field<'_>, findings: &mut Findings) -> Policy {
     );
     // Accepting what is not built yet would add rows where the contract promises to replace
     // or drop them.
-    for (name, supported) in [
-        ("onOverwrite", on_overwrite == OnOverwrite::Append),
-        ("writeMode", write_mode == WriteMode::Append),
+    for (name, supported, instead) in [
+        ("onOverwrite", on_overwrite != OnOverwrite::Replace, "`append` or `ignore`"),
+        ("writeMode", write_mode == WriteMode::Append, "`append`"),
     ] {
         if let (Some(field), false) = (properties.get(name), supported) {
             findings.problem(
                 field,
-                format!("`{name}: {}` is not supported yet: use `append`", plain(field)),
+                format!("`{name}: {}` is not supported yet: use {instead}", plain(field)),
             );
         }
     }
@@ -340,6 +340,7 @@ mod tests {
         assert_eq!(knob("onBadRows", "warn").0.on_bad_rows, OnBadRows::Warn);
         assert!(knob("writeMode", "append").1.is_empty());
         assert!(knob("onOverwrite", "append").1.is_empty());
+        assert!(knob("onOverwrite", "ignore").1.is_empty());
         assert_eq!(
             knob("onDrift", "evolved").1,
             [
@@ -350,9 +351,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_yet_is_refused() {
-        for (name, value) in
-            [("onOverwrite", "replace"), ("onOverwrite", "ignore"), ("writeMode", "upsert")]
-        {
+        for (name, value) in [("onOverwrite", "replace"), ("writeMode", "upsert")] {
             let problems = knob(name, value).1;
             assert_eq!(problems.len(), 1);
             assert!(problems[0].contains("not supported yet"), "{problems:?}");

@@ -6,6 +6,7 @@
 mod claims;
 mod entry;
 mod error;
+mod first;
 mod owners;
 mod runs;
 

@@ -1,0 +1,206 @@
+//! Which version of a key came first, for contracts that ignore overwrites.
+
+use landfall_messages::{LedgerKey, ObjectVersion};
+
+use crate::entry::State;
+use crate::error::LedgerError;
+use crate::{Ledger, attribute, key, now, text};
+
+/// Sort key of the item that names the first version of a path. No version reads like it: they
+/// start with `v#` or `e#`.
+const FIRST: &str = "first";
+
+/// Its attribute.
+const FIRST_VERSION: &str = "firstVersion";
+
+/// How often another version may come in between.
+const ROUNDS: u32 = 5;
+
+impl Ledger {
+    /// The version of the object's key that came before it, and whose rows are in the table or
+    /// may still come into it; `None` when this one is the first. One that was quarantined or
+    /// rejected gives its place to the next.
+    ///
+    /// Decided by one item for each key, so that of two versions that arrive at the same time
+    /// exactly one is the first.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn earlier_version(
+        &self,
+        object: &ObjectVersion,
+    ) -> Result<Option<String>, LedgerError> {
+        let own = object.ledger_key();
+        let mut first = self.first_version(&own).await?;
+        for _ in 0..ROUNDS {
+            if first == own.version {
+                return Ok(None);
+            }
+            let earlier = LedgerKey { path: own.path.clone(), version: first.clone() };
+            let entry = self.find(&earlier).await?;
+            let refused = |state: State| matches!(state, State::Quarantined | State::Rejected);
+            if !entry.is_some_and(|entry| refused(entry.state)) {
+                return Ok(Some(first));
+            }
+            first = match self.pass_on(&own, &first).await? {
+                true => own.version.clone(),
+                false => self.first_version(&own).await?,
+            };
+        }
+        Ok(Some(first))
+    }
+
+    /// Says that an object version is left out for the sake of an earlier one. What has been
+    /// dealt with in the meantime stays as it is.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn leave_out(&self, own: &LedgerKey, reason: &str) -> Result<(), LedgerError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(own)))
+            .update_expression("SET #state = :duplicate, #reason = :reason, #updatedAt = :now")
+            .condition_expression("#state = :received")
+            .expression_attribute_names("#state", attribute::STATE)
+            .expression_attribute_names("#reason", attribute::REASON)
+            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
+            .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
+            .expression_attribute_values(":received", text(State::Received.name()))
+            .expression_attribute_values(":reason", text(reason))
+            .expression_attribute_values(":now", text(now()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
+        }
+    }
+
+    /// The first version of the key: this one, when nobody was before.
+    async fn first_version(&self, own: &LedgerKey) -> Result<String, LedgerError> {
+        let response = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&first_of(own))))
+            .update_expression("SET #first = if_not_exists(#first, :own)")
+            .expression_attribute_names("#first", FIRST_VERSION)
+            .expression_attribute_values(":own", text(&own.version))
+            .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
+            .send()
+            .await
+            .map_err(|error| LedgerError::of("UpdateItem", &self.table, error))?;
+        let attributes = response.attributes.unwrap_or_default();
+        let first = attributes.get(FIRST_VERSION).and_then(|value| value.as_s().ok());
+        Ok(first.cloned().unwrap_or_default())
+    }
+
+    /// Makes this version the first in the place of another; false when that is not the first
+    /// any more.
+    async fn pass_on(&self, own: &LedgerKey, from: &str) -> Result<bool, LedgerError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&first_of(own))))
+            .update_expression("SET #first = :own")
+            .condition_expression("#first = :from")
+            .expression_attribute_names("#first", FIRST_VERSION)
+            .expression_attribute_values(":own", text(&own.version))
+            .expression_attribute_values(":from", text(from))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
+        }
+    }
+}
+
+fn first_of(own: &LedgerKey) -> LedgerKey {
+    LedgerKey { path: own.path.clone(), version: FIRST.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+    use landfall_testing::dynamodb::InMemoryTable;
+
+    use super::*;
+
+    fn object(version: &str) -> ObjectVersion {
+        ObjectVersion {
+            bucket: "landing".into(),
+            key: "orders/a.csv".into(),
+            version: version.into(),
+            version_id: None,
+            etag: "e".into(),
+            size: 1,
+            event_time: "2026-11-21T08:00:00Z".into(),
+            sequencer: "0A".into(),
+        }
+    }
+
+    fn set_state(table: &InMemoryTable, version: &str, state: State) {
+        let mut item = table.item("s3://landing/orders/a.csv", version).unwrap();
+        item.insert("state".into(), AttributeValue::S(state.name().into()));
+        table.put(item);
+    }
+
+    #[tokio::test]
+    async fn one_version_is_the_first_until_it_is_refused() {
+        let table = InMemoryTable::default();
+        let ledger = Ledger::new(table.client(), "ledger");
+        let (one, two) = (object("v#1"), object("v#2"));
+        for version in [&one, &two] {
+            ledger.receive("orders", version).await.unwrap();
+        }
+        assert_eq!(ledger.earlier_version(&two).await.unwrap(), None, "whoever asks first");
+        let earlier = Some("v#2".to_owned());
+        for state in [State::Received, State::Claimed, State::Committed, State::Failed] {
+            set_state(&table, "v#2", state);
+            assert_eq!(ledger.earlier_version(&one).await.unwrap(), earlier, "{}", state.name());
+            assert_eq!(ledger.earlier_version(&two).await.unwrap(), None);
+        }
+        for state in [State::Quarantined, State::Rejected] {
+            set_state(&table, "v#2", state);
+            assert_eq!(ledger.earlier_version(&one).await.unwrap(), None, "{}", state.name());
+            // From now on it is the first.
+            set_state(&table, "v#1", State::Rejected);
+            assert_eq!(ledger.earlier_version(&two).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_out_says_why_and_nothing_else_is_overwritten() {
+        let table = InMemoryTable::default();
+        let ledger = Ledger::new(table.client(), "ledger");
+        let own = object("v#1");
+        ledger.receive("orders", &own).await.unwrap();
+        ledger.leave_out(&own.ledger_key(), "Overwrite.Ignored: v#0 came first").await.unwrap();
+        let entry = ledger.find(&own.ledger_key()).await.unwrap().unwrap();
+        assert_eq!((entry.state, entry.reason.is_some()), (State::Duplicate, true));
+        set_state(&table, "v#1", State::Committed);
+        ledger.leave_out(&own.ledger_key(), "late").await.unwrap();
+        let entry = ledger.find(&own.ledger_key()).await.unwrap().unwrap();
+        assert_eq!(entry.state, State::Committed);
+    }
+}
