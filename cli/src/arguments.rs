@@ -54,7 +54,7 @@ pub(crate) struct CheckCommand {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
 
-    /// Bad values to show for each column and rule; the totals are exact whatever it is
+    /// Bad values to show for each column and rule; totals are exact whatever it is
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) examples: usize,
 

@@ -29,17 +29,10 @@ pub(crate) enum Failure {
     /// The command line asks for something that makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// Nobody takes the output.
+    /// The output cannot be written, as when the disk is full.
     #[error("cannot write the output: {0}")]
-    Output(#[from] io::Error),
+    Output(io::Error),
     /// The asynchronous runtime does not start.
     #[error("cannot start: {0}")]
     Start(io::Error),
-}
-
-impl Failure {
-    /// Whether the reader of the output went away.
-    pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
 }

@@ -156,6 +156,20 @@ impl<'a> Input<'a> {
         self.bytes
     }
 
+    /// Whether the file can be opened a second time and has the same bytes: a pipe has none
+    /// left, and opening one may wait for ever.
+    pub(crate) fn is_there_again(&self) -> bool {
+        self.bytes.is_some()
+    }
+
+    /// Whether it can be read by ranges, as Parquet is.
+    ///
+    /// # Errors
+    /// Of standard input and other pipes.
+    pub(crate) fn has_an_end(&self) -> Result<(), Failure> {
+        self.bytes.map(|_| ()).ok_or_else(no_end)
+    }
+
     /// The next bytes in order; `None` at the end.
     ///
     /// # Errors
@@ -184,11 +198,7 @@ impl<'a> Input<'a> {
                 .map(|range| read_range(file, range))
                 .collect::<io::Result<_>>()
                 .map_err(|source| Failure::Unreadable { path: name.clone(), source }),
-            Body::StandardInput(_) => Err(Failure::Usage(
-                "a Parquet file is read from its end, which standard input has not: save it to a \
-                 file"
-                    .into(),
-            )),
+            Body::StandardInput(_) => Err(no_end()),
             Body::Object(open) => open
                 .s3
                 .runtime
@@ -213,6 +223,12 @@ impl OpenObject<'_> {
             }
         }
     }
+}
+
+fn no_end() -> Failure {
+    let message = "a Parquet file is read from its end, which standard input and pipes do not \
+                   have: save it to a file";
+    Failure::Usage(message.into())
 }
 
 fn object_failure(name: &str, error: &landfall_objects::ObjectError) -> Failure {

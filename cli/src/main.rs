@@ -9,6 +9,8 @@ mod completions;
 mod contract;
 mod failure;
 mod input;
+mod output;
+mod printable;
 mod progress;
 mod report;
 
@@ -53,10 +55,8 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(outcome) => outcome.into(),
-        // Whoever reads the output has seen enough, as `landfall check .. | head` does.
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("landfall: {failure}");
+            output::complain(failure);
             Outcome::NotChecked.into()
         }
     }

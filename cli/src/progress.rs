@@ -1,15 +1,33 @@
 //! A progress bar on standard error, for files that take a while.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::printable::printable;
 
 /// Smaller files are checked before a bar could be read.
 const WORTH_A_BAR: u64 = 64 << 20;
 
+/// Characters of a file's name beside the bar, at most: the last ones say which it is.
+const NAME_CHARACTERS: usize = 32;
+
 /// Shows how far a file has been read; nothing where nobody would see it.
 #[derive(Debug)]
-pub(crate) struct Progress(Option<ProgressBar>);
+pub(crate) struct Progress(Option<Shown>);
+
+#[derive(Debug)]
+struct Shown {
+    name: String,
+    /// Size of the file, where it is known.
+    bytes: Option<u64>,
+    read: AtomicU64,
+    /// Made when it is worth it: at once for a large file, and as soon as it has turned out to
+    /// be one where the size is unknown.
+    bar: OnceLock<ProgressBar>,
+}
 
 impl Progress {
     /// A bar for a file of so many bytes, or of unknown size.
@@ -18,31 +36,59 @@ impl Progress {
         if !wanted || !worth_it || !std::io::stderr().is_terminal() {
             return Self(None);
         }
-        let bar = match bytes {
-            Some(bytes) => ProgressBar::new(bytes).with_style(style(
-                "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-            )),
-            None => ProgressBar::no_length().with_style(style("{msg} {bytes} {bytes_per_sec}")),
-        };
-        Self(Some(bar.with_message(name.to_owned())))
+        let name = short(name);
+        Self(Some(Shown { name, bytes, read: AtomicU64::new(0), bar: OnceLock::new() }))
     }
 
     /// So many more bytes were read.
     pub(crate) fn advance(&self, bytes: usize) {
-        if let Some(bar) = &self.0 {
-            bar.inc(bytes as u64);
+        let Some(shown) = &self.0 else { return };
+        let read = shown.read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
+        if shown.bytes.is_some() || read >= WORTH_A_BAR {
+            shown.bar.get_or_init(|| bar(shown)).set_position(read);
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
+        if let Some(bar) = self.0.as_ref().and_then(|shown| shown.bar.get()) {
             bar.finish_and_clear();
         }
     }
 }
 
+fn bar(shown: &Shown) -> ProgressBar {
+    let bar = match shown.bytes {
+        Some(bytes) => ProgressBar::new(bytes).with_style(style(
+            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
+        )),
+        None => ProgressBar::no_length().with_style(style("{msg} {bytes} {bytes_per_sec}")),
+    };
+    bar.with_message(shown.name.clone())
+}
+
+/// The end of a path, so that a bar fits beside it.
+fn short(name: &str) -> String {
+    let name = printable(name);
+    match name.char_indices().rev().nth(NAME_CHARACTERS - 1) {
+        Some((start, _)) if start > 0 => format!("..{}", &name[start..]),
+        _ => name.into_owned(),
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_is_shown_by_its_end() {
+        assert_eq!(short("orders.csv"), "orders.csv");
+        assert_eq!(short(&"é".repeat(32)), "é".repeat(32));
+        assert_eq!(short(&format!("/very/{}", "é".repeat(32))), format!("..{}", "é".repeat(32)));
+    }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_check::{Decompressor, FileReport};
 use landfall_contract::{Column, ColumnType, Contract, Format, Source};
 
-use super::MAX_SHOWN;
 use crate::input::{Input, Location, S3};
+use crate::printable::printable;
 
 /// Lines before and after the bad one.
 const AROUND: u64 = 1;
@@ -23,32 +23,42 @@ pub(crate) struct Excerpt {
     pub(crate) lines: Vec<(u64, String)>,
 }
 
-/// Excerpts for the bad rows that will be shown. None where there are no lines to show
-/// (binary formats), the file cannot be read twice (standard input), or a line could show
-/// what the contract calls sensitive.
+/// Bytes of an object in S3 that are read a second time for its lines, at most.
+const MAX_BYTES_OF_OBJECTS: u64 = 64 << 20;
+
+/// Excerpts for the problem of the file, and for the bad rows that will be shown. None where
+/// there are no lines to show (binary formats), or a line could show what the contract calls
+/// sensitive. The file is read a second time, up to the last of these lines.
 pub(crate) fn excerpts(
     contract: &Contract,
     source: &Source,
     location: &Location,
     s3: &S3,
     report: &FileReport,
+    max_shown: usize,
 ) -> Vec<Excerpt> {
     let has_lines = matches!(source.format, Format::Csv(_) | Format::Json(_));
-    let readable_again = !matches!(location, Location::StandardInput);
-    let lines: BTreeSet<u64> =
-        report.first_bad_rows.iter().take(MAX_SHOWN).filter_map(|bad| bad.line).collect();
-    if !has_lines || !readable_again || lines.is_empty() || has_sensitive(&contract.columns) {
+    let bad_rows = report.first_bad_rows.iter().take(max_shown).filter_map(|bad| bad.line);
+    let problem = report.problem.as_ref().and_then(|problem| problem.line);
+    let lines: BTreeSet<u64> = bad_rows.chain(problem).collect();
+    if !has_lines || lines.is_empty() || has_sensitive(&contract.columns) {
         return Vec::new();
     }
     // What cannot be read again is shown without its neighbours: the report is complete.
     let Ok(mut input) = Input::open(location, s3) else { return Vec::new() };
     let mut wanted = Wanted::new(&lines);
     let mut decompressor = Decompressor::new(source.compression, Default::default());
+    let most = match location {
+        Location::Object { .. } => MAX_BYTES_OF_OBJECTS,
+        Location::Path(_) | Location::StandardInput => u64::MAX,
+    };
+    let mut read = 0;
     while let Ok(Some(mut chunk)) = input.next_chunk() {
+        read += chunk.len() as u64;
         while let Ok(Some(plain)) = decompressor.next(&mut chunk) {
             wanted.take(plain);
         }
-        if wanted.is_complete() {
+        if wanted.is_complete() || read >= most {
             break;
         }
     }
@@ -140,23 +150,18 @@ impl Wanted {
     }
 }
 
-/// A line as a terminal can show it: no control characters, no line end, not too long.
+/// A line as a terminal can show it: controls escaped, no line end, not too long.
 fn show(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end_matches(['\r', '\n']);
-    let mut shown: String = text
-        .chars()
-        .take(MAX_CHARACTERS)
-        .map(
-            |character| {
-                if character.is_control() && character != '\t' { '\u{FFFD}' } else { character }
-            },
-        )
-        .collect();
-    if text.chars().count() > MAX_CHARACTERS {
-        shown.push_str("...");
-    }
-    shown
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let (text, more) = match text.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => (&text[..end], "..."),
+        None => (text, ""),
+    };
+    // A tab moves on to where the next column starts, which is what it is for.
+    let parts: Vec<_> = text.split('\t').map(printable).collect();
+    format!("{}{more}", parts.join("\t"))
 }
 
 #[cfg(test)]
@@ -186,9 +191,9 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_is_cut_and_controls_are_not_shown() {
+    fn a_long_line_is_cut_and_controls_are_escaped() {
         let long = format!("{}\u{1b}[31m", "é".repeat(200));
         assert_eq!(collect(&long, &[1], 64)[0].1, format!("{}...", "é".repeat(MAX_CHARACTERS)));
-        assert_eq!(collect("\u{1b}[2J", &[1], 64)[0].1, "\u{FFFD}[2J");
+        assert_eq!(collect("\u{1b}[2J\ta", &[1], 64)[0].1, "\\u{1b}[2J\ta");
     }
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod context;
 
-use std::io;
 use std::time::Instant;
 
 use landfall_check::{
@@ -13,23 +12,31 @@ use landfall_contract::{Contract, Format, Source};
 use landfall_messages::NotEnforced;
 
 use crate::Outcome;
-use crate::arguments::CheckCommand;
+use crate::arguments::{CheckCommand, Format as OutputFormat};
 use crate::contract::read_contract;
 use crate::failure::Failure;
 use crate::input::{Input, Location, S3};
+use crate::output;
 use crate::progress::Progress;
 use crate::report::{self, CheckReport, CheckedFile, Finding};
 
-/// Bad values that are shown in context, at most.
-pub(crate) const MAX_SHOWN: usize = 20;
+/// Bad values that people are shown of a file, unless they ask for more of each rule.
+const SHOWN: usize = 20;
+
+/// Endings that come after the one that says the format.
+const COMPRESSED: [&str; 3] = [".gz", ".zst", ".bz2"];
 
 /// Checks every file, prints the report, and says what it came to.
 pub(crate) fn run(command: &CheckCommand) -> Result<Outcome, Failure> {
     let s3 = S3::default();
-    let contract = read_contract(&command.contract, &command.substitutions, &s3)?;
-    if command.files.iter().filter(|file| *file == "-").count() > 1 {
+    let inputs = command.files.iter().chain([&command.contract]);
+    if inputs.filter(|name| *name == "-").count() > 1 {
         return Err(Failure::Usage("standard input can be read once: name - once".into()));
     }
+    let contract = match read_contract(&command.contract, &command.substitutions, &s3) {
+        Ok(contract) => contract,
+        Err(failure) => return nothing_checked(command, failure),
+    };
     let mut files = Vec::with_capacity(command.files.len());
     let mut keys = SeenKeys::default();
     for path in &command.files {
@@ -44,10 +51,41 @@ pub(crate) fn run(command: &CheckCommand) -> Result<Outcome, Failure> {
         .iter()
         .map(|(path, reason)| NotEnforced { path: path.clone(), reason: reason.clone() })
         .collect();
-    let report = CheckReport { contract: command.contract.clone(), files, not_enforced };
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    report::print(&report, command.format, &mut out)?;
+    let report = CheckReport {
+        contract: command.contract.clone(),
+        unusable: None,
+        files,
+        not_enforced,
+        max_shown: max_shown(command),
+    };
+    output::print(|out| report::print(&report, command.format, out))?;
     Ok(report.outcome())
+}
+
+/// Says of every file that it was not checked, where a program reads the report; people read
+/// why on standard error.
+fn nothing_checked(command: &CheckCommand, failure: Failure) -> Result<Outcome, Failure> {
+    let reason = failure.to_string();
+    if command.format != OutputFormat::Text {
+        let files = command
+            .files
+            .iter()
+            .map(|path| CheckedFile { path: path.clone(), result: Err(reason.clone()) });
+        let report = CheckReport {
+            contract: command.contract.clone(),
+            files: files.collect(),
+            not_enforced: Vec::new(),
+            max_shown: 0,
+            unusable: Some(reason),
+        };
+        output::print(|out| report::print(&report, command.format, out))?;
+    }
+    Err(failure)
+}
+
+/// Bad values of a file that people are shown.
+fn max_shown(command: &CheckCommand) -> usize {
+    command.examples.max(SHOWN)
 }
 
 fn check_file(
@@ -61,10 +99,14 @@ fn check_file(
     let location = Location::of(path)?;
     let source = source_of(contract, &location)?;
     let mut input = Input::open(&location, s3)?;
+    if matches!(source.format, Format::Parquet) {
+        input.has_an_end()?;
+    }
     let plan = CheckPlan {
         compression: source.compression,
         size: input.bytes(),
         options: Options {
+            max_details: command.examples.max(Options::default().max_details),
             max_details_per_rule: command.examples,
             max_key_bytes: command.key_memory.saturating_mul(1 << 20),
             ..Options::default()
@@ -97,14 +139,23 @@ fn check_file(
     } else {
         keys.discard();
     }
-    if let KeysChecked::Beyond { rows } = report.keys {
+    // What is refused anyway is refused whatever its keys are.
+    if let KeysChecked::Beyond { rows } = report.keys
+        && decision.may_load()
+    {
         return Err(Failure::Usage(format!(
             "the keys of its first {rows} rows fill the {} MiB of --key-memory, so uniqueness \
              cannot be checked; allow more",
             command.key_memory
         )));
     }
-    let excerpts = context::excerpts(contract, source, &location, s3, &report);
+    let again = input.is_there_again();
+    drop(input);
+    let excerpts = if again && command.format == OutputFormat::Text {
+        context::excerpts(contract, source, &location, s3, &report, max_shown(command))
+    } else {
+        Vec::new()
+    };
     Ok(Finding {
         verdict: decision.verdict,
         reason: decision.reason,
@@ -170,21 +221,25 @@ fn source_of<'a>(contract: &'a Contract, location: &Location) -> Result<&'a Sour
         return Ok(source);
     }
     let name = location.name().to_lowercase();
-    let name = [".gz", ".zst", ".bz2"]
+    let name = COMPRESSED
         .iter()
         .fold(name.as_str(), |name, ending| name.strip_suffix(ending).unwrap_or(name));
-    let fits = |source: &&Source| {
-        let endings: &[&str] = match source.format {
-            Format::Csv(_) => &[".csv", ".tsv", ".txt"],
-            Format::Json(_) => &[".json", ".jsonl", ".ndjson"],
-            Format::Parquet => &[".parquet"],
-            Format::Avro => &[".avro"],
-        };
-        endings.iter().any(|ending| name.ends_with(ending))
+    let ends_in = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let fits = |source: &&Source| match &source.format {
+        Format::Csv(csv) if csv.delimiter == b'\t' => ends_in(&[".tsv", ".tab"]),
+        Format::Csv(_) => ends_in(&[".csv"]),
+        Format::Json(_) => ends_in(&[".json", ".jsonl", ".ndjson"]),
+        Format::Parquet => ends_in(&[".parquet"]),
+        Format::Avro => ends_in(&[".avro"]),
     };
+    let is_text =
+        |source: &&Source| matches!(source.format, Format::Csv(_)) && ends_in(&[".tsv", ".txt"]);
     match contract.sources.as_slice() {
         [] => Err(Failure::Usage("the contract has no server of type s3".into())),
         [only] => Ok(only),
-        [first, ..] => Ok(contract.sources.iter().find(fits).unwrap_or(first)),
+        [first, ..] => {
+            let mut sources = contract.sources.iter();
+            Ok(sources.clone().find(fits).or_else(|| sources.find(is_text)).unwrap_or(first))
+        }
     }
 }

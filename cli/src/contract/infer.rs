@@ -7,8 +7,6 @@
 mod draft;
 mod shape;
 
-use std::io::{self, Write};
-
 use landfall_check::{
     CheckPlan, DecompressFault, Decompressor, FileCheck, FileReport, ReportOnly, Rule, Wants,
 };
@@ -20,6 +18,7 @@ use crate::Outcome;
 use crate::arguments::InferCommand;
 use crate::failure::Failure;
 use crate::input::{Input, Location, S3};
+use crate::output;
 
 use draft::{Draft, DraftColumn};
 
@@ -35,21 +34,23 @@ pub(crate) fn run(command: &InferCommand) -> Result<Outcome, Failure> {
     let unusable = |reason: &str| Failure::Usage(format!("{}: {reason}", command.file));
     let (format, columns) = match &sample {
         Sample::Parquet => {
+            input.has_an_end()?;
             let report = check(&asks_for_nothing()?, &Format::Parquet, &[], &mut input)?;
             (Format::Parquet, stated_columns(&report).map_err(|reason| unusable(&reason))?)
         }
-        Sample::Stream(bytes) if bytes.starts_with(b"Obj\x01") => {
+        Sample::Stream { bytes, .. } if bytes.starts_with(b"Obj\x01") => {
             let report = check(&asks_for_nothing()?, &Format::Avro, bytes, &mut input)?;
             (Format::Avro, stated_columns(&report).map_err(|reason| unusable(&reason))?)
         }
-        Sample::Stream(bytes) if is_json(bytes) => {
-            let shape = shape::of_documents(bytes).map_err(|reason| unusable(&reason))?;
+        Sample::Stream { bytes, is_whole } if is_json(bytes) => {
+            let shape =
+                shape::of_documents(bytes, *is_whole).map_err(|reason| unusable(&reason))?;
             let columns = shape.columns().ok_or_else(|| {
                 unusable("its documents are not objects, so they have no columns")
             })?;
             (Format::Json(Default::default()), columns)
         }
-        Sample::Stream(bytes) => {
+        Sample::Stream { bytes, .. } => {
             let csv = CsvFormat { delimiter: delimiter(bytes), ..CsvFormat::default() };
             let format = Format::Csv(csv);
             let columns =
@@ -70,10 +71,16 @@ pub(crate) fn run(command: &InferCommand) -> Result<Outcome, Failure> {
         format: &format,
         columns,
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
-    write!(out, "{draft}")?;
-    out.flush()?;
-    Ok(Outcome::Accepted)
+    let draft = draft.to_string();
+    output::print(|out| out.write_all(draft.as_bytes()))?;
+    // A file can have columns that no table can, and --name and --location are anyone's.
+    match landfall_contract::lint(&draft) {
+        Ok(_) => Ok(Outcome::Accepted),
+        Err(problems) => {
+            output::complain(format_args!("the draft is no usable contract yet:\n{problems}"));
+            Ok(Outcome::Rejected)
+        }
+    }
 }
 
 /// The part of the file that is looked at.
@@ -81,7 +88,7 @@ enum Sample {
     /// Parquet is read from its end, where its schema is.
     Parquet,
     /// The first bytes, decompressed, up to the end of a line where there are more.
-    Stream(Vec<u8>),
+    Stream { bytes: Vec<u8>, is_whole: bool },
 }
 
 impl Sample {
@@ -89,7 +96,7 @@ impl Sample {
         let mut decompressor = Decompressor::new(Compression::Auto, Default::default());
         let mut sample = Vec::new();
         let mut first = true;
-        let mut complete = true;
+        let mut is_whole = true;
         let unusable = |fault: DecompressFault| Failure::Usage(fault.to_string());
         while let Some(mut chunk) = input.next_chunk()? {
             if std::mem::take(&mut first) && chunk.starts_with(b"PAR1") {
@@ -99,18 +106,18 @@ impl Sample {
                 sample.extend_from_slice(plain);
             }
             if sample.len() > SAMPLE_BYTES {
-                complete = false;
+                is_whole = false;
                 break;
             }
         }
-        if complete {
+        if is_whole {
             while let Some(plain) = decompressor.finish().map_err(unusable)? {
                 sample.extend_from_slice(plain);
             }
         } else if let Some(end) = sample.iter().rposition(|byte| *byte == b'\n') {
             sample.truncate(end + 1);
         }
-        Ok(Self::Stream(sample))
+        Ok(Self::Stream { bytes: sample, is_whole })
     }
 }
 
@@ -119,10 +126,13 @@ fn is_json(bytes: &[u8]) -> bool {
     matches!(text.first(), Some(b'{' | b'['))
 }
 
-/// The delimiter that splits the first line into the most fields.
+/// The delimiter that splits the first line into the most fields. What is in quotes splits
+/// nothing.
 fn delimiter(bytes: &[u8]) -> u8 {
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |delimiter: u8| line.iter().filter(|byte| **byte == delimiter).count();
+    let unquoted: Vec<u8> =
+        line.split(|byte| *byte == b'"').step_by(2).flatten().copied().collect();
+    let count = |delimiter: u8| unquoted.iter().filter(|byte| **byte == delimiter).count();
     // The first of equals wins, and the comma comes first.
     let mut best = b',';
     for candidate in [b';', b'\t', b'|'] {
@@ -253,6 +263,7 @@ mod tests {
         assert_eq!(delimiter(b"a;b;c\n1,2,3,4"), b';');
         assert_eq!(delimiter(b"a\tb"), b'\t');
         assert_eq!(delimiter(b""), b',');
+        assert_eq!(delimiter(b"\"a;b;c\",d\n"), b',');
     }
 
     #[test]

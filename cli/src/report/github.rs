@@ -3,10 +3,16 @@
 
 use std::io::{self, Write};
 
+use landfall_messages::Verdict;
+
 use super::{CheckReport, CheckedFile, Finding, verdict_word};
 use crate::Outcome;
+use crate::printable::printable_lines;
 
 pub(super) fn print(report: &CheckReport, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(reason) = &report.unusable {
+        return annotate(out, "error", &report.contract, None, "not a usable contract", reason);
+    }
     for file in &report.files {
         match &file.result {
             Ok(finding) => print_finding(file, finding, out)?,
@@ -14,6 +20,10 @@ pub(super) fn print(report: &CheckReport, out: &mut dyn Write) -> io::Result<()>
                 annotate(out, "error", &file.path, None, "could not be checked", reason)?
             }
         }
+    }
+    for part in &report.not_enforced {
+        let message = format!("{}: {}", part.path, part.reason);
+        annotate(out, "notice", &report.contract, None, "not enforced", &message)?;
     }
     Ok(())
 }
@@ -23,6 +33,13 @@ fn print_finding(file: &CheckedFile, finding: &Finding, out: &mut dyn Write) -> 
     let line = finding.report.problem.as_ref().and_then(|problem| problem.line);
     let title = finding.reason.unwrap_or(verdict_word(finding.verdict));
     annotate(out, level, &file.path, line, title, &finding.message)?;
+    for change in &finding.changes {
+        let level = match change.verdict {
+            Verdict::Reject | Verdict::Review => "error",
+            Verdict::Accept | Verdict::Evolve => "notice",
+        };
+        annotate(out, level, &file.path, None, &change.change, &change.message)?;
+    }
     let level = if level == "error" { "error" } else { "warning" };
     for bad in &finding.report.first_bad_rows {
         let title = match &bad.column {
@@ -32,6 +49,7 @@ fn print_finding(file: &CheckedFile, finding: &Finding, out: &mut dyn Write) -> 
         annotate(out, level, &file.path, bad.line, &title, &bad.message)?;
     }
     for metric in finding.report.metrics.iter().filter(|metric| !metric.holds) {
+        let level = if metric.refuses() { "error" } else { "warning" };
         annotate(out, level, &file.path, None, "quality", &metric.message)?;
     }
     Ok(())
@@ -53,8 +71,10 @@ pub(crate) fn annotate(
     writeln!(out, ",title={}::{}", property(title), data(message))
 }
 
+/// What ends or starts a command is escaped as GitHub does it, what acts on a terminal as
+/// everywhere: the log shows colours.
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    printable_lines(&text.replace("\r\n", "\n")).replace('%', "%25").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{CheckReport, CheckedFile};
 use crate::Outcome;
+use crate::printable::printable_json;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,6 +16,9 @@ struct Document<'a> {
     contract: &'a str,
     /// `accepted`, `rejected` or `notChecked`.
     outcome: &'static str,
+    /// Why the contract cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
     files: Vec<File<'a>>,
     not_enforced: &'a [NotEnforced],
 }
@@ -56,11 +60,11 @@ pub(super) fn print(report: &CheckReport, out: &mut dyn Write) -> io::Result<()>
     let document = Document {
         contract: &report.contract,
         outcome: word(report.outcome()),
+        error: report.unusable.as_deref(),
         files: report.files.iter().map(file).collect(),
         not_enforced: &report.not_enforced,
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(&document)?))
 }
 
 fn file(file: &CheckedFile) -> File<'_> {

@@ -44,8 +44,12 @@ pub(crate) struct Finding {
 pub(crate) struct CheckReport {
     /// The contract, as on the command line.
     pub(crate) contract: String,
+    /// Why the contract cannot be used; then no file was checked.
+    pub(crate) unusable: Option<String>,
     pub(crate) files: Vec<CheckedFile>,
     pub(crate) not_enforced: Vec<NotEnforced>,
+    /// Bad values of a file that people are shown.
+    pub(crate) max_shown: usize,
 }
 
 impl CheckedFile {
@@ -77,8 +81,7 @@ pub(crate) fn print(report: &CheckReport, format: Format, out: &mut dyn Write) -
         Format::Json => json::print(report, out),
         Format::Junit => junit::print(report, out),
         Format::Github => github::print(report, out),
-    }?;
-    out.flush()
+    }
 }
 
 /// The verdict as people say it.

@@ -8,6 +8,7 @@ use landfall_messages::Verdict;
 use super::{CheckReport, CheckedFile, Finding, rows, rule_place, thousands, verdict_word};
 use crate::Outcome;
 use crate::check::context::Excerpt;
+use crate::printable::{printable, printable_lines};
 
 /// Escape sequences, or nothing where the output is no terminal.
 struct Colours {
@@ -18,9 +19,11 @@ struct Colours {
 }
 
 impl Colours {
+    /// As <https://no-color.org> asks for: a variable that is there and not empty.
     fn of_standard_output() -> Self {
-        let wanted = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        if wanted {
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        if io::stdout().is_terminal() && !unwanted && !dumb {
             Self { good: "\x1b[32m", bad: "\x1b[31m", dim: "\x1b[2m", off: "\x1b[0m" }
         } else {
             Self { good: "", bad: "", dim: "", off: "" }
@@ -32,17 +35,18 @@ pub(super) fn print(report: &CheckReport, out: &mut dyn Write) -> io::Result<()>
     let colours = Colours::of_standard_output();
     for file in &report.files {
         match &file.result {
-            Ok(finding) => print_finding(file, finding, &colours, out)?,
+            Ok(finding) => print_finding(file, finding, report.max_shown, &colours, out)?,
             Err(reason) => {
                 let Colours { bad, off, .. } = colours;
-                writeln!(out, "{}: {bad}could not be checked{off}: {reason}", file.path)?;
+                let (path, reason) = (printable(&file.path), printable_lines(reason));
+                writeln!(out, "{path}: {bad}could not be checked{off}: {reason}")?;
             }
         }
     }
     if !report.not_enforced.is_empty() {
-        writeln!(out, "Not enforced of {}:", report.contract)?;
+        writeln!(out, "Not enforced of {}:", printable(&report.contract))?;
         for part in &report.not_enforced {
-            writeln!(out, "  {}: {}", part.path, part.reason)?;
+            writeln!(out, "  {}: {}", printable(&part.path), printable(&part.reason))?;
         }
     }
     if report.files.len() > 1 {
@@ -62,6 +66,7 @@ pub(super) fn print(report: &CheckReport, out: &mut dyn Write) -> io::Result<()>
 fn print_finding(
     file: &CheckedFile,
     finding: &Finding,
+    max_shown: usize,
     colours: &Colours,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -70,41 +75,47 @@ fn print_finding(
         Verdict::Review | Verdict::Reject => colours.bad,
     };
     let off = colours.off;
-    write!(out, "{}: {colour}{}{off}", file.path, verdict_word(finding.verdict))?;
+    let path = printable(&file.path);
+    write!(out, "{path}: {colour}{}{off}", verdict_word(finding.verdict))?;
     if let Some(reason) = finding.reason {
         write!(out, " ({reason})")?;
     }
-    writeln!(out, ": {}", finding.message)?;
+    writeln!(out, ": {}", printable(&finding.message))?;
     let report = &finding.report;
     if let Some(line) = report.problem.as_ref().and_then(|problem| problem.line) {
-        writeln!(out, "  line {line}")?;
+        writeln!(out, "  at line {line}")?;
+        print_excerpt(finding, Some(line), colours, out)?;
     }
     for change in &finding.changes {
-        writeln!(out, "  {}: {}", change.change, change.message)?;
+        writeln!(out, "  {}: {}", change.change, printable(&change.message))?;
     }
     for metric in report.metrics.iter().filter(|metric| !metric.holds) {
-        writeln!(out, "  {}", metric.message)?;
+        writeln!(out, "  {}", printable(&metric.message))?;
     }
     for total in &report.totals {
-        writeln!(out, "  {}: {}", rule_place(total), rows(total.rows))?;
+        writeln!(out, "  {}: {}", printable(&rule_place(total)), rows(total.rows))?;
     }
-    let shown = report.first_bad_rows.iter().take(crate::check::MAX_SHOWN);
-    for bad in shown {
-        let column = bad.column.as_ref().map_or(String::new(), |name| format!(", column {name}"));
+    for bad in report.first_bad_rows.iter().take(max_shown) {
         writeln!(out)?;
-        let line = bad.line.map_or(String::new(), |line| format!("line {}, ", thousands(line)));
-        writeln!(out, "  {line}record {}{column}: {}", thousands(bad.record), bad.message)?;
-        if let Some(excerpt) = finding.excerpts.iter().find(|it| Some(it.line) == bad.line) {
-            print_excerpt(excerpt, colours, out)?;
+        // Numbers as an editor's "go to line" takes them.
+        if let Some(line) = bad.line {
+            write!(out, "  line {line}, record {}", bad.record)?;
+        } else {
+            write!(out, "  record {}", bad.record)?;
         }
+        if let Some(column) = &bad.column {
+            write!(out, ", column {}", printable(column))?;
+        }
+        writeln!(out, ": {}", printable(&bad.message))?;
+        print_excerpt(finding, bad.line, colours, out)?;
     }
-    let described = report.first_bad_rows.len().min(crate::check::MAX_SHOWN) as u64;
+    let described = report.first_bad_rows.len().min(max_shown) as u64;
     let broken: u64 = report.totals.iter().map(|total| total.rows).sum();
     if broken > described {
         writeln!(out)?;
         writeln!(
             out,
-            "  {}{} more not shown; --format json has more, --examples sets how many{off}",
+            "  {}{} more not shown; --examples N shows the first N of each column and rule{off}",
             colours.dim,
             thousands(broken - described)
         )?;
@@ -119,7 +130,15 @@ fn print_finding(
     )
 }
 
-fn print_excerpt(excerpt: &Excerpt, colours: &Colours, out: &mut dyn Write) -> io::Result<()> {
+/// The line with its neighbours, where there is an excerpt of it.
+fn print_excerpt(
+    finding: &Finding,
+    line: Option<u64>,
+    colours: &Colours,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let excerpt: Option<&Excerpt> = finding.excerpts.iter().find(|it| Some(it.line) == line);
+    let Some(excerpt) = excerpt else { return Ok(()) };
     let width = excerpt.lines.last().map_or(1, |(number, _)| number.to_string().len());
     for (number, text) in &excerpt.lines {
         let (mark, colour) =

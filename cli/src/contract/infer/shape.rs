@@ -31,11 +31,12 @@ pub(super) struct Shape {
 /// The moments that a text may be, in the order of [`Shape::moments`].
 const MOMENTS: [FieldType; 3] = [FieldType::Date, FieldType::Timestamp, FieldType::TimestampTz];
 
-/// The shape of a sequence of documents, or of one array of them.
+/// The shape of a sequence of documents, or of one array of them. Where the text is not the
+/// whole file, the last of them may be a part.
 ///
 /// # Errors
 /// Where the text is not JSON.
-pub(super) fn of_documents(bytes: &[u8]) -> Result<Shape, String> {
+pub(super) fn of_documents(bytes: &[u8], is_whole: bool) -> Result<Shape, String> {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     let (mut rest, in_array) = match text.strip_prefix(b"[") {
         Some(rest) => (rest, true),
@@ -53,6 +54,7 @@ pub(super) fn of_documents(bytes: &[u8]) -> Result<Shape, String> {
         let mut documents = Deserializer::from_slice(rest).into_iter::<Value>();
         match documents.next() {
             Some(Ok(document)) => shape.observe(&document),
+            Some(Err(error)) if error.is_eof() && !is_whole && number > 1 => break,
             Some(Err(error)) => return Err(format!("document {number} is not JSON: {error}")),
             None => break,
         }
@@ -157,7 +159,7 @@ mod tests {
     use super::*;
 
     fn columns(text: &str) -> Vec<(String, String, bool)> {
-        let columns = of_documents(text.as_bytes()).unwrap().columns().unwrap();
+        let columns = of_documents(text.as_bytes(), true).unwrap().columns().unwrap();
         columns.into_iter().map(|c| (c.name, c.data_type.to_string(), c.required)).collect()
     }
 
@@ -189,7 +191,14 @@ mod tests {
 
     #[test]
     fn what_is_no_object_has_no_columns() {
-        assert_eq!(of_documents(b"[1, 2]").unwrap().columns(), None);
-        assert!(of_documents(b"{\"a\":}").unwrap_err().contains("document 1"));
+        assert_eq!(of_documents(b"[1, 2]", true).unwrap().columns(), None);
+        assert!(of_documents(b"{\"a\":}", true).unwrap_err().contains("document 1"));
+    }
+
+    #[test]
+    fn a_sample_ends_where_it_is_cut() {
+        let cut = b"[{\"a\":1},{\"a\":2,\"b";
+        assert!(of_documents(cut, true).unwrap_err().contains("document 2"));
+        assert_eq!(of_documents(cut, false).unwrap(), of_documents(b"[{\"a\":1}]", true).unwrap());
     }
 }
