@@ -1,10 +1,9 @@
 //! A progress bar on standard error, for files that take a while.
 
 use std::io::IsTerminal;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Once;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::printable::printable;
 
@@ -20,13 +19,10 @@ pub(crate) struct Progress(Option<Shown>);
 
 #[derive(Debug)]
 struct Shown {
-    name: String,
-    /// Size of the file, where it is known.
-    bytes: Option<u64>,
-    read: AtomicU64,
-    /// Made when it is worth it: at once for a large file, and as soon as it has turned out to
-    /// be one where the size is unknown.
-    bar: OnceLock<ProgressBar>,
+    /// Hidden until it is worth it: from the start for a large file, and as soon as it has
+    /// turned out to be one where the size is unknown.
+    bar: ProgressBar,
+    appears: Once,
 }
 
 impl Progress {
@@ -36,36 +32,41 @@ impl Progress {
         if !wanted || !worth_it || !std::io::stderr().is_terminal() {
             return Self(None);
         }
-        let name = short(name);
-        Self(Some(Shown { name, bytes, read: AtomicU64::new(0), bar: OnceLock::new() }))
+        let style = match bytes {
+            Some(_) => style("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left"),
+            None => style("{msg} {bytes} {bytes_per_sec}"),
+        };
+        let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::hidden());
+        let shown =
+            Shown { bar: bar.with_style(style).with_message(short(name)), appears: Once::new() };
+        if bytes.is_some() {
+            shown.appear();
+        }
+        Self(Some(shown))
     }
 
     /// So many more bytes were read.
     pub(crate) fn advance(&self, bytes: usize) {
         let Some(shown) = &self.0 else { return };
-        let read = shown.read.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64;
-        if shown.bytes.is_some() || read >= WORTH_A_BAR {
-            shown.bar.get_or_init(|| bar(shown)).set_position(read);
+        shown.bar.inc(bytes as u64);
+        if shown.bar.position() >= WORTH_A_BAR {
+            shown.appear();
         }
+    }
+}
+
+impl Shown {
+    fn appear(&self) {
+        self.appears.call_once(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = self.0.as_ref().and_then(|shown| shown.bar.get()) {
-            bar.finish_and_clear();
+        if let Some(shown) = &self.0 {
+            shown.bar.finish_and_clear();
         }
     }
-}
-
-fn bar(shown: &Shown) -> ProgressBar {
-    let bar = match shown.bytes {
-        Some(bytes) => ProgressBar::new(bytes).with_style(style(
-            "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
-        )),
-        None => ProgressBar::no_length().with_style(style("{msg} {bytes} {bytes_per_sec}")),
-    };
-    bar.with_message(shown.name.clone())
 }
 
 /// The end of a path, so that a bar fits beside it.
