@@ -1,0 +1,1 @@
+"""A storm of small files on the local cloud: nothing lost, nothing doubled."""
