@@ -23,7 +23,7 @@ use self::comparison::Comparison;
 pub use self::kind::ChangeKind;
 pub use self::types::is_widening;
 use crate::header::normal_name;
-use crate::report::{FileReport, UndeclaredColumn};
+use crate::report::{FileReport, UNKNOWN_HEADER, UndeclaredColumn};
 use crate::table::TableSchema;
 use crate::typed::FileSchemaColumn;
 
@@ -112,8 +112,12 @@ impl Drift {
     }
 }
 
-/// The columns of a checked file, when it got as far as its header or schema.
+/// The columns of a checked file, when it got as far as its header or schema. What is not a
+/// header of the contract's has none: its names may be values.
 pub fn file_columns(report: &FileReport) -> Option<Vec<FileColumn>> {
+    if report.problem.as_ref().is_some_and(|problem| problem.name == UNKNOWN_HEADER) {
+        return None;
+    }
     let header = report.header.as_ref()?;
     let undeclared: HashMap<&str, &UndeclaredColumn> =
         report.undeclared.iter().map(|column| (column.name.as_str(), column)).collect();

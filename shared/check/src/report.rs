@@ -11,6 +11,9 @@ use crate::metrics::MetricOutcome;
 use crate::tally::RuleTotal;
 use crate::typed::FileSchemaColumn;
 
+/// Name of the problem that a file has none of the contract's columns.
+pub(crate) const UNKNOWN_HEADER: &str = "File.UnknownHeader";
+
 /// Why a file as a whole is unusable. The check stops where it finds this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

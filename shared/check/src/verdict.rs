@@ -25,7 +25,8 @@ impl Decision {
 }
 
 /// Decides on a file: first what makes it unusable, then what the schema says, then the
-/// contract's metrics, then its bad rows. A file that a person must decide on is refused for its bad rows all the same.
+/// contract's metrics, then its bad rows. A file that a person must decide on is refused for its
+/// bad rows all the same.
 pub fn decide(report: &FileReport, drift: &Drift, policy: &Policy) -> Decision {
     let reject =
         |reason, message| Decision { verdict: Verdict::Reject, reason: Some(reason), message };
@@ -84,8 +85,8 @@ fn refused_rows(report: &FileReport, policy: &Policy) -> Option<String> {
             Some(BadRowLimit::Count(limit)) if bad > limit => {
                 format!("{counted} are bad, more than the badRowLimit of {limit}")
             }
-            Some(BadRowLimit::Share(limit)) if bad as f64 > limit * report.rows as f64 => {
-                format!("{counted} are bad, more than the badRowLimit of {}%", limit * 100.0)
+            Some(BadRowLimit::Share(limit)) if limit.is_exceeded_by(bad, report.rows) => {
+                format!("{counted} are bad, more than the badRowLimit of {limit}")
             }
             _ => return None,
         },
@@ -129,7 +130,7 @@ fn of_rows(part: u64, whole: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_contract::{FieldType, OnDrift, Severity};
+    use landfall_contract::{FieldType, OnDrift, Percent, Severity};
     use landfall_messages::BadRow;
 
     use super::*;
@@ -202,8 +203,10 @@ mod tests {
         assert_eq!(of(None, 1000), reject);
         assert_eq!(of(Some(BadRowLimit::Count(5)), 5), accept);
         assert_eq!(of(Some(BadRowLimit::Count(5)), 6), reject);
-        assert_eq!(of(Some(BadRowLimit::Share(0.005)), 5), accept);
-        assert_eq!(of(Some(BadRowLimit::Share(0.005)), 6), reject);
+        let share = |percent: &str| Percent::parse(percent).map(BadRowLimit::Share);
+        assert_eq!(of(share("0.5"), 5), accept);
+        assert_eq!(of(share("0.5"), 6), reject);
+        assert_eq!(of(share("29"), 290), accept);
         assert_eq!(of(Some(BadRowLimit::Count(0)), 1), reject);
     }
 

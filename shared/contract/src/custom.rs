@@ -6,7 +6,7 @@
 
 use crate::field::{Field, Findings};
 use crate::model::{BadRowLimit, EnginePolicy, OnBadRows, OnDrift, OnOverwrite, Policy, WriteMode};
-use crate::number::Decimal;
+use crate::percent::Percent;
 use crate::problem::quoted;
 
 /// Where custom properties can stand.
@@ -230,10 +230,7 @@ fn bad_row_limit(field: &Field<'_>, findings: &mut Findings) -> Option<BadRowLim
     let text = field.scalar_text(findings)?;
     let limit = match text.trim().strip_suffix('%') {
         None => text.trim().parse().ok().map(BadRowLimit::Count),
-        Some(share) => Decimal::parse(share.trim())
-            .and_then(|percent| percent.to_string().parse::<f64>().ok())
-            .filter(|percent| (0.0..=100.0).contains(percent))
-            .map(|percent| BadRowLimit::Share(percent / 100.0)),
+        Some(share) => Percent::parse(share.trim()).map(BadRowLimit::Share),
     };
     if limit.is_none() {
         findings.problem(
@@ -368,8 +365,8 @@ mod tests {
         };
         assert_eq!(limit("100").0.bad_row_limit, Some(BadRowLimit::Count(100)));
         assert_eq!(limit("'0'").0.bad_row_limit, Some(BadRowLimit::Count(0)));
-        assert_eq!(limit("0.5%").0.bad_row_limit, Some(BadRowLimit::Share(0.005)));
-        for wrong in ["-1", "1.5", "101%", "many", "nan%"] {
+        assert_eq!(limit("0.5%").0.bad_row_limit, Percent::parse("0.5").map(BadRowLimit::Share));
+        for wrong in ["-1", "1.5", "101%", "many", "nan%", "0.0000001%"] {
             assert_eq!(limit(wrong).1.len(), 1, "{wrong}");
         }
         assert!(knob("badRowLimit", "5").1[0].contains("needs `onBadRows: quarantine`"));

@@ -24,6 +24,7 @@ mod number;
 mod overlap;
 mod partition;
 mod pattern;
+mod percent;
 mod physical;
 mod problem;
 mod quality;
@@ -39,6 +40,7 @@ mod types;
 pub use claims::claimed_locations;
 pub use model::*;
 pub use overlap::{Overlap, overlaps};
+pub use percent::Percent;
 pub use problem::{ContractErrors, ContractProblem};
 
 /// Reads a contract: YAML or JSON text of ODCS v3.0.x or v3.1.0

@@ -4,6 +4,7 @@
 //! every question that has one answer (which table, which type, which transform) was
 //! answered there.
 
+use crate::percent::Percent;
 use std::fmt;
 
 use regex::Regex;
@@ -706,12 +707,12 @@ pub enum OnBadRows {
 }
 
 /// `badRowLimit`: a count (`100`) or a share (`0.5%`).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadRowLimit {
     /// At most this many rows.
     Count(u64),
-    /// At most this share of the rows, 0 to 1.
-    Share(f64),
+    /// At most this share of the rows.
+    Share(Percent),
 }
 
 /// `onOverwrite`: what a new version of a known key means.

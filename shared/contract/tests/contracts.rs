@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use landfall_contract::{
-    BadRowLimit, Contract, EnginePolicy, FieldType, Format, OnBadRows, OnDrift, Transform,
+    BadRowLimit, Contract, EnginePolicy, FieldType, Format, OnBadRows, OnDrift, Percent, Transform,
     claimed_locations, lint, parse,
 };
 
@@ -115,7 +115,7 @@ fn the_weather_contract_says_what_its_comments_say() {
 fn the_other_examples_show_the_other_knobs() {
     let airports = lint_example("airports");
     assert_eq!(airports.policy.on_bad_rows, OnBadRows::Quarantine);
-    assert_eq!(airports.policy.bad_row_limit, Some(BadRowLimit::Share(0.05)));
+    assert_eq!(airports.policy.bad_row_limit, Percent::parse("5").map(BadRowLimit::Share));
     assert_eq!(airports.column("faa").unwrap().rules.max_length, Some(3));
     let planes = lint_example("planes");
     assert_eq!(planes.policy.on_drift, OnDrift::Review);

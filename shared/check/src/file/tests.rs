@@ -239,6 +239,24 @@ fn sensitive_values_are_never_repeated() {
 }
 
 #[test]
+fn a_first_row_in_the_place_of_the_header_is_not_repeated_when_it_may_be_sensitive() {
+    let sensitive = Column { sensitive: true, ..column("secret", FieldType::String) };
+    for (columns, shown) in [
+        (vec![column("id", FieldType::Long), sensitive], false),
+        (vec![column("id", FieldType::Long), column("secret", FieldType::String)], true),
+    ] {
+        let contract = contract(columns);
+        for text in ["hunter2,7\nhunter3,8\n", "hunter2,hunter2\n1,2\n"] {
+            let report = report(&contract, text);
+            let problem = report.problem.as_ref().unwrap();
+            assert_eq!(problem.name, "File.UnknownHeader", "{text}");
+            assert_eq!(problem.message.contains("hunter2"), shown, "{}", problem.message);
+            assert!(crate::file_columns(&report).is_none(), "names that may be values");
+        }
+    }
+}
+
+#[test]
 fn bad_rows_are_kept_byte_for_byte_and_the_rest_is_loaded() {
     let output = [
         OutputColumn {

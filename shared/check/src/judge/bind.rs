@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use landfall_contract::{Contract, DataType};
+use landfall_contract::{Column, ColumnType, Contract, DataType};
 
 use super::{Judge, MAX_UNDECLARED};
 use crate::column::ColumnCheck;
 use crate::header::{Binding, bind, duplicate, normal_name};
 use crate::infer::Inference;
-use crate::report::{FileProblem, UndeclaredColumn};
+use crate::report::{FileProblem, UNKNOWN_HEADER, UndeclaredColumn};
 use crate::show::show_name;
 use crate::table::TableType;
 use crate::typed::FileSchemaColumn;
@@ -165,7 +165,10 @@ impl Judge {
     /// Whether rows came and none of them had a key of the contract's.
     pub(super) fn has_unknown_keys_only(&self) -> bool {
         self.open.as_ref().is_some_and(|open| {
-            self.rows > 0 && !self.spelled.iter().take(open.of_contract).any(Option::is_some)
+            // What could not be parsed has no keys.
+            let has_other_keys = self.spelled.len() > open.of_contract;
+            let is_read = has_other_keys || self.bad_rows < self.rows;
+            is_read && !self.spelled.iter().take(open.of_contract).any(Option::is_some)
         })
     }
 
@@ -187,6 +190,11 @@ impl Judge {
                 ),
             ));
         }
+        // A contract without columns asks for nothing, as the draft of one does.
+        let asks = !self.contract.columns.is_empty();
+        if asks && !bound.iter().any(|binding| matches!(binding, Binding::Contract(_))) {
+            return Some(self.unknown_header(names, place));
+        }
         if let Some(name) = duplicate(names, bound, &self.contract, self.table.as_ref()) {
             return Some(FileProblem::new(
                 "File.DuplicateColumn",
@@ -196,21 +204,24 @@ impl Judge {
                 ),
             ));
         }
-        // A contract without columns asks for nothing, as the draft of one does.
-        let asks = !self.contract.columns.is_empty();
-        if asks && !bound.iter().any(|binding| matches!(binding, Binding::Contract(_))) {
-            return Some(FileProblem::new(
-                "File.UnknownHeader",
-                format!(
-                    "the {place} has none of the contract's {} columns, it starts with {}; is it \
-                     another dataset's file{}?",
-                    self.contract.columns.len(),
-                    show_name(names.first().map_or("", String::as_str)),
-                    if place == "header" { ", or a file without a header" } else { "" }
-                ),
-            ));
-        }
         None
+    }
+
+    /// None of the names is the contract's. They may be the values of a first row, so they are
+    /// not shown where the contract has sensitive columns.
+    fn unknown_header(&self, names: &[String], place: &str) -> FileProblem {
+        let count = self.contract.columns.len();
+        let mut message = format!("the {place} has none of the contract's {count} columns");
+        if !self.contract.columns.iter().any(is_sensitive) {
+            let first = show_name(names.first().map_or("", String::as_str));
+            message.push_str(&format!(", it starts with {first}"));
+        }
+        message.push_str("; is it another dataset's file");
+        if place == "header" {
+            message.push_str(", or a file without a header");
+        }
+        message.push('?');
+        FileProblem::new(UNKNOWN_HEADER, message)
     }
 
     /// Puts the columns' rules in the file's order.
@@ -308,9 +319,20 @@ pub(super) fn too_many(name: &str) -> FileProblem {
     )
 }
 
+/// Whether the column, or any part of it, is sensitive.
+fn is_sensitive(column: &Column) -> bool {
+    column.sensitive
+        || match &column.column_type {
+            ColumnType::Primitive(_) => false,
+            ColumnType::Struct(fields) => fields.iter().any(is_sensitive),
+            ColumnType::List(element) => is_sensitive(element),
+            ColumnType::Map(entry) => is_sensitive(&entry.key) || is_sensitive(&entry.value),
+        }
+}
+
 pub(super) fn unknown_keys(contract: &Contract) -> FileProblem {
     FileProblem::new(
-        "File.UnknownHeader",
+        UNKNOWN_HEADER,
         format!(
             "no record has a key of the contract's {} columns; is it another dataset's file?",
             contract.columns.len()
