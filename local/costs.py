@@ -1,0 +1,544 @@
+"""What 1,000 files cost on AWS, by one formula, against other ways to load them.
+
+    python -m local.costs [--write-docs]         the table, from local/costs_usage.json
+    python -m local.costs --measure              measures that file again, on a local cloud
+
+The formula is `landfall`: counted usage times price. The usage of one execution is measured
+(`local/costs_usage.py`); prices are `PRICES`, each with its page. Money is US dollars.
+"""
+
+import argparse
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local import console
+from local.stack import ROOT, LocalCloudError
+
+USAGE = ROOT / "local" / "costs_usage.json"
+_DOCUMENT = ROOT / "docs" / "costs.md"
+_MACHINE = ROOT / "statemachines" / "ingest.asl.json"
+_TEMPLATE = ROOT / "template.yaml"
+BEGIN = "<!-- begin: python -m local.costs -->"
+END = "<!-- end: python -m local.costs -->"
+FILES = 1_000
+BATCHES = (1, 10, 100)
+
+
+@dataclass(frozen=True)
+class Price:
+    """A price in us-east-1, on demand, first tier, free tiers left out.
+
+    `dollars` is for one `unit`. `page` is where it is published. `seen` says where this value
+    was read and how old that is; `checked` is false where it was not read on the publisher's
+    own page.
+    """
+
+    dollars: float
+    unit: str
+    page: str
+    seen: str
+    checked: bool = False
+
+
+_DYNAMODB = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
+_S3 = "https://aws.amazon.com/s3/pricing/"
+_LAMBDA = "https://aws.amazon.com/lambda/pricing/"
+_GLUE = "https://aws.amazon.com/glue/pricing/"
+_EVENTBRIDGE = "https://aws.amazon.com/eventbridge/pricing/"
+_SNOWPIPE = "https://docs.snowflake.com/en/user-guide/data-load-snowpipe-billing"
+_SNOWFLAKE_CREDITS = "https://www.snowflake.com/legal-files/CreditConsumptionTable.pdf"
+
+PRICES: dict[str, Price] = {
+    "transition": Price(
+        0.025 / 1000,
+        "state transition",
+        "https://aws.amazon.com/step-functions/pricing/",
+        "the page itself, copy without a date",
+        checked=True,
+    ),
+    "lambda-request": Price(
+        0.20 / 1e6, "invocation", _LAMBDA, "https://cloudchipr.com/blog/aws-lambda-pricing, 2024"
+    ),
+    "lambda-gb-second": Price(
+        0.0000133334,
+        "GB-second, arm64",
+        _LAMBDA,
+        "https://cloudchipr.com/blog/aws-lambda-pricing, 2024",
+    ),
+    "s3-put": Price(
+        0.005 / 1000,
+        "PUT, COPY, POST or LIST",
+        _S3,
+        "https://c3x.dev/blog/s3-request-fees-explained, without a date",
+    ),
+    "s3-get": Price(
+        0.0004 / 1000,
+        "GET or HEAD",
+        _S3,
+        "https://c3x.dev/blog/s3-request-fees-explained, without a date",
+    ),
+    "dynamodb-write": Price(
+        0.625 / 1e6,
+        "write request unit (1 KB)",
+        _DYNAMODB,
+        "https://airbyte.com/data-engineering-resources/dynamodb-pricing, July 2025",
+    ),
+    "dynamodb-read": Price(
+        0.125 / 1e6,
+        "read request unit (4 KB, strongly consistent)",
+        _DYNAMODB,
+        "https://airbyte.com/data-engineering-resources/dynamodb-pricing, July 2025",
+    ),
+    "sqs-request": Price(
+        0.40 / 1e6,
+        "request",
+        "https://aws.amazon.com/sqs/pricing/",
+        "https://cloudburn.io/blog/amazon-sqs-pricing, March 2026",
+    ),
+    "s3-event": Price(
+        1.00 / 1e6,
+        "S3 event that EventBridge takes",
+        _EVENTBRIDGE,
+        "pages disagree: https://www.wring.co/blog/aws-eventbridge-pricing-guide has S3's events "
+        "free, the list of events that AWS charges as opt-in has them; counted as charged",
+    ),
+    "custom-event": Price(
+        1.00 / 1e6,
+        "custom event of up to 64 KB",
+        _EVENTBRIDGE,
+        "https://www.cloudedventures.com/tools/eventbridge-vs-sqs-sns, without a date",
+    ),
+    "catalog-request": Price(
+        1.00 / 1e6,
+        "Glue Data Catalog request",
+        _GLUE,
+        "https://awsnegotiations.com/glue-job-cost-optimization.html, May 2026",
+    ),
+    "sns-publish": Price(
+        0.50 / 1e6,
+        "publish",
+        "https://aws.amazon.com/sns/pricing/",
+        "https://www.factualminds.com/blog/amazon-sns-pricing-publishes-fanout-protocols/, "
+        "without a date",
+    ),
+    "log-gb": Price(
+        0.50,
+        "GB of CloudWatch Logs taken in",
+        "https://aws.amazon.com/cloudwatch/pricing/",
+        "https://c3x.dev/blog/cloudwatch-logs-cost-optimization, June 2026",
+    ),
+    "dpu-hour": Price(
+        0.44,
+        "DPU-hour, by the second, at least one minute",
+        _GLUE,
+        "https://awsnegotiations.com/glue-job-cost-optimization.html, May 2026",
+    ),
+    "mwaa-small-hour": Price(
+        0.49,
+        "hour of a small environment, one worker included",
+        "https://aws.amazon.com/managed-workflows-for-apache-airflow/pricing/",
+        "https://c3x.dev/blog/mwaa-cost-managed-airflow/, without a date",
+    ),
+    "snowflake-credit": Price(
+        3.00,
+        "credit, Enterprise edition, AWS us-east-1",
+        _SNOWFLAKE_CREDITS,
+        "https://www.finout.io/blog/the-complete-guide-to-snowflake-pricing-2025, 2026, which has "
+        "$2.00 for the Standard edition",
+    ),
+}
+
+# Credits, by Snowflake's documents. Until 2025 there was a charge for each file, besides compute
+# by the second; now there is one for each GB and none for files.
+SNOWPIPE_CREDITS_PER_1000_FILES = 0.06
+SNOWPIPE_CREDITS_PER_GB = 0.0037
+SNOWPIPE_SOURCES = (
+    f"{_SNOWPIPE} (read there: a fixed amount for each GB, all editions); the amount: "
+    "https://seemoredata.io/blog/snowflakes-new-snowpipe-pricing; the former charge: "
+    "https://docs.snowflake.net/manuals/user-guide/data-load-snowpipe-billing.html"
+)
+
+# A Glue job for each file, as pipelines in the manner of the Serverless Data Lake Framework
+# start them: two workers of one DPU, and no file that needs longer than what is billed at least.
+GLUE_WORKERS = 2
+GLUE_MINIMUM_SECONDS = 60.0
+MONTH_HOURS = 730.0
+MONTH_DAYS = 30.0
+
+# What a request takes on AWS and not on this machine's loopback, in seconds. Every request
+# counts in full, as if none were in flight beside another: an upper bound.
+LATENCY_SECONDS: dict[str, float] = {
+    "s3-get": 0.020,
+    "s3-put": 0.040,
+    "s3-delete": 0.020,
+    "dynamodb-write": 0.006,
+    "dynamodb-read": 0.004,
+    "catalog-read": 0.030,
+    "catalog-write": 0.100,
+    "states": 0.040,
+    "sns-publish": 0.030,
+    "custom-event": 0.030,
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One function's part in an execution, as measured.
+
+    `billed_seconds` is measured on a loopback interface. `requests` are by the names of
+    `LATENCY_SECONDS`. `log_bytes` is what it writes.
+    """
+
+    function: str
+    billed_seconds: float
+    requests: Mapping[str, int]
+    log_bytes: int
+
+    def seconds_on_aws(self) -> float:
+        """The billed duration with AWS's latencies, rounded up to a millisecond."""
+        waiting = sum(LATENCY_SECONDS[name] * count for name, count in self.requests.items())
+        # A sum of milliseconds may come out a hair above the one it is.
+        return math.ceil(round((self.billed_seconds + waiting) * 1000, 6)) / 1000
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one execution of a batch uses."""
+
+    files: int
+    file_bytes: int
+    transitions: int
+    steps: tuple[Step, ...]
+    # Size of the largest ledger item, and of what else is written beside it.
+    item_bytes: int
+
+
+def memory_gb(template: str) -> dict[str, float]:
+    """Each function's memory in GB, from the template's text."""
+    return {
+        match[1]: int(match[2]) / 1024
+        for match in re.finditer(
+            r"BuildProperties: \{ Binary: ([a-z-]+) \}.*?MemorySize: (\d+)", template, re.DOTALL
+        )
+    }
+
+
+def transitions(machine: Mapping[str, Any]) -> int:
+    """States that an execution enters when every choice goes its default way.
+
+    The one choice with a condition for the good case is `Look for a new snapshot`: something
+    was committed.
+    """
+    states, name, count = machine["States"], machine["StartAt"], 0
+    while True:
+        state = states[name]
+        count += 1
+        if count > len(states):
+            raise ValueError("the default way through the state machine is a circle")
+        if state["Type"] == "Succeed":
+            return count
+        if name == "Look for a new snapshot":
+            name = state["Choices"][0]["Next"]
+        else:
+            name = state.get("Default") or state["Next"]
+
+
+def read_machine() -> dict[str, Any]:
+    """The state machine; numbers that the template fills in are 1."""
+    machine: dict[str, Any] = json.loads(
+        re.sub(r":\s*\$\{[A-Za-z]+\}", ": 1", _MACHINE.read_text())
+    )
+    return machine
+
+
+def landfall(
+    usage: Usage, memory: Mapping[str, float], prices: Mapping[str, Price]
+) -> dict[str, float]:
+    """Dollars for `FILES` files in batches of the usage's size, by what is paid for.
+
+    An intake invocation is counted for each execution, as if no other dataset had files in
+    the same batching window.
+    """
+
+    def of(name: str, count: float) -> float:
+        return prices[name].dollars * count
+
+    requests: dict[str, int] = {}
+    for step in usage.steps:
+        for name, count in step.requests.items():
+            requests[name] = requests.get(name, 0) + count
+    units = math.ceil(usage.item_bytes / 1024)
+    read_units = math.ceil(usage.item_bytes / 4096)
+    gb_seconds = sum(step.seconds_on_aws() * memory[step.function] for step in usage.steps)
+    # One message for each upload, one for the execution's end. Lambda takes and deletes up to
+    # ten at a time.
+    messages = usage.files + 1
+    sqs = messages + 2 * (math.ceil(usage.files / 10) + 1)
+    costs = {
+        "Step Functions": of("transition", usage.transitions),
+        "Lambda": of("lambda-gb-second", gb_seconds) + of("lambda-request", len(usage.steps)),
+        "S3": of("s3-put", requests.get("s3-put", 0)) + of("s3-get", requests.get("s3-get", 0)),
+        "DynamoDB": of("dynamodb-write", requests.get("dynamodb-write", 0) * units)
+        + of("dynamodb-read", requests.get("dynamodb-read", 0) * read_units),
+        "EventBridge": of("s3-event", usage.files)
+        + of("custom-event", requests.get("custom-event", 0)),
+        "SQS": of("sqs-request", sqs),
+        "Glue Data Catalog": of(
+            "catalog-request",
+            requests.get("catalog-read", 0) + requests.get("catalog-write", 0),
+        ),
+        "SNS": of("sns-publish", requests.get("sns-publish", 0)),
+        "CloudWatch Logs": of("log-gb", sum(step.log_bytes for step in usage.steps) / 1e9),
+    }
+    executions = FILES / usage.files
+    return {name: dollars * executions for name, dollars in costs.items()}
+
+
+def glue_job_per_file(prices: Mapping[str, Price], seconds: float = GLUE_MINIMUM_SECONDS) -> float:
+    """Dollars for `FILES` runs of a Glue job of so many seconds."""
+    billed = max(seconds, GLUE_MINIMUM_SECONDS)
+    return FILES * GLUE_WORKERS * billed / 3600 * prices["dpu-hour"].dollars
+
+
+def snowpipe_by_files(prices: Mapping[str, Price]) -> float:
+    """Dollars for `FILES` files by the former price, its compute left out."""
+    return FILES / 1000 * SNOWPIPE_CREDITS_PER_1000_FILES * prices["snowflake-credit"].dollars
+
+
+def snowpipe_by_size(prices: Mapping[str, Price], file_bytes: int) -> float:
+    """Dollars for `FILES` files by the price of today."""
+    gigabytes = FILES * file_bytes / 1e9
+    return gigabytes * SNOWPIPE_CREDITS_PER_GB * prices["snowflake-credit"].dollars
+
+
+def airflow(prices: Mapping[str, Price], files_per_day: int) -> float:
+    """Dollars for `FILES` files of an MWAA environment that runs all month, without compute."""
+    month = MONTH_HOURS * prices["mwaa-small-hour"].dollars
+    return month / (files_per_day * MONTH_DAYS) * FILES
+
+
+def read_usage(document: Mapping[str, Any], machine: Mapping[str, Any]) -> list[Usage]:
+    """The measured usages, in the order of their batch sizes."""
+    count = transitions(machine)
+    return [
+        Usage(
+            files=batch["files"],
+            file_bytes=document["fileBytes"],
+            transitions=count,
+            steps=tuple(
+                Step(
+                    function=step["function"],
+                    billed_seconds=step["billedMs"] / 1000,
+                    requests=step["requests"],
+                    log_bytes=step["logBytes"],
+                )
+                for step in batch["steps"]
+            ),
+            item_bytes=document["itemBytes"],
+        )
+        for batch in sorted(document["batches"], key=lambda batch: int(batch["files"]))
+    ]
+
+
+# --- The tables --------------------------------------------------------------------------
+
+
+def money(dollars: float) -> str:
+    """`$14.67`, and small sums with two digits that matter."""
+    if dollars >= 1:
+        return f"${dollars:,.2f}"
+    digits = 4 if dollars <= 0 else max(4, 1 - math.floor(math.log10(dollars)))
+    return f"${dollars:.{digits}f}"
+
+
+def cost_rows(usages: list[Usage], memory: Mapping[str, float]) -> list[list[str]]:
+    """Dollars per 1,000 files by what is paid for, a column for each batch size."""
+    columns = [landfall(usage, memory, PRICES) for usage in usages]
+    rows = [["", *(f"{usage.files} per batch" for usage in usages)]]
+    rows += [[name, *(money(column[name]) for column in columns)] for name in columns[0]]
+    return [*rows, ["**sum**", *(f"**{money(sum(column.values()))}**" for column in columns)]]
+
+
+def usage_rows(usages: list[Usage], memory: Mapping[str, float]) -> list[list[str]]:
+    """What one execution uses, a column for each batch size."""
+
+    def total(usage: Usage, *names: str) -> str:
+        return f"{sum(step.requests.get(name, 0) for step in usage.steps for name in names):,}"
+
+    def column(title: str, of: Any) -> list[str]:  # noqa: ANN401
+        return [title, *(of(usage) for usage in usages)]
+
+    rows = [
+        ["one execution", *(f"{usage.files} per batch" for usage in usages)],
+        column("state transitions", lambda usage: f"{usage.transitions}"),
+        column("Lambda invocations", lambda usage: f"{len(usage.steps)}"),
+    ]
+    for index, step in enumerate(usages[0].steps):
+        rows.append(
+            column(
+                f"{step.function}{_purpose(usages[0].steps, index)}: measured here, "
+                "with AWS's latencies",
+                lambda usage, index=index: (
+                    f"{usage.steps[index].billed_seconds * 1000:,.0f} ms, "
+                    f"{usage.steps[index].seconds_on_aws() * 1000:,.0f} ms"
+                ),
+            )
+        )
+    return [
+        *rows,
+        column(
+            "Lambda GB-seconds",
+            lambda usage: (
+                f"{sum(s.seconds_on_aws() * memory[s.function] for s in usage.steps):.2f}"
+            ),
+        ),
+        column("S3 PUT, LIST", lambda usage: total(usage, "s3-put")),
+        column("S3 GET, HEAD", lambda usage: total(usage, "s3-get")),
+        column("S3 DELETE, free of charge", lambda usage: total(usage, "s3-delete")),
+        column("DynamoDB writes", lambda usage: total(usage, "dynamodb-write")),
+        column("DynamoDB reads", lambda usage: total(usage, "dynamodb-read")),
+        column("Glue Data Catalog requests", lambda u: total(u, "catalog-read", "catalog-write")),
+        column("log bytes", lambda usage: f"{sum(s.log_bytes for s in usage.steps):,}"),
+    ]
+
+
+def _purpose(steps: tuple[Step, ...], index: int) -> str:
+    """Tells intake's two invocations apart."""
+    first = next(i for i, step in enumerate(steps) if step.function == steps[index].function)
+    return "" if first == index else ", after the end"
+
+
+def comparison_rows(usages: list[Usage], memory: Mapping[str, float]) -> list[list[str]]:
+    """Dollars per 1,000 files of each way."""
+    rows = [["1,000 files", "cost", "what it leaves out"]]
+    for usage in usages:
+        rows.append(
+            [
+                f"Landfall, batches of {usage.files}",
+                money(sum(landfall(usage, memory, PRICES).values())),
+                "storage, X-Ray, Spark when a file needs it",
+            ]
+        )
+    rows.append(
+        [
+            f"a Glue job for each file ({GLUE_WORKERS} x G.1X, one minute)",
+            money(glue_job_per_file(PRICES)),
+            "its orchestration, the check, files that need longer",
+        ]
+    )
+    rows.append(
+        [
+            "Snowpipe until 2025, by files",
+            money(snowpipe_by_files(PRICES)),
+            "its compute by the second, the check",
+        ]
+    )
+    size = usages[0].file_bytes
+    rows.append(
+        [
+            f"Snowpipe, by size, {size / 1e6:g} MB a file",
+            money(snowpipe_by_size(PRICES, size)),
+            "the check",
+        ]
+    )
+    for count in (100, 1_000, 10_000, 100_000):
+        rows.append(
+            [
+                f"MWAA small, always on, {count:,} files a day",
+                money(airflow(PRICES, count)),
+                "everything that does the work",
+            ]
+        )
+    return rows
+
+
+def price_rows() -> list[list[str]]:
+    """Every price with its source."""
+    rows = [["price", "for one", "published at", "read", "to be checked"]]
+    for price in PRICES.values():
+        rows.append(
+            [
+                f"${price.dollars:.10f}".rstrip("0").rstrip("."),
+                price.unit,
+                price.page,
+                price.seen,
+                "" if price.checked else "yes",
+            ]
+        )
+    return rows
+
+
+def markdown(rows: list[list[str]], right: tuple[int, ...] = ()) -> str:
+    """The rows as a table; the first is the header."""
+    marks = ["---:" if index in right else "---" for index in range(len(rows[0]))]
+    lines = [rows[0], marks, *rows[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def section(usages: list[Usage], memory: Mapping[str, float], measured: str) -> str:
+    """What stands between the marks in docs/costs.md."""
+    numbers = tuple(range(1, 1 + len(usages)))
+    return "\n\n".join(
+        [
+            BEGIN,
+            "### Landfall, 1,000 files",
+            markdown(cost_rows(usages, memory), numbers),
+            "### Against other ways",
+            markdown(comparison_rows(usages, memory), (1,)),
+            "### What one execution uses",
+            f"Measured on {measured}, files of {usages[0].file_bytes:,} bytes, ledger items of "
+            f"at most {usages[0].item_bytes:,} bytes.",
+            markdown(usage_rows(usages, memory), numbers),
+            "### Prices",
+            f"us-east-1. Snowpipe's credits: {SNOWPIPE_SOURCES}.",
+            markdown(price_rows()),
+            END,
+        ]
+    )
+
+
+def main() -> int:
+    """Prints the tables, or measures their inputs."""
+    parser = argparse.ArgumentParser(
+        prog="local.costs", description="What 1,000 files cost on AWS."
+    )
+    parser.add_argument("--measure", action="store_true", help="measure local/costs_usage.json")
+    parser.add_argument(
+        "--ready-built", action="store_true", help="with --measure: deploy what was built last"
+    )
+    parser.add_argument("--write-docs", action="store_true", help="put them into docs/costs.md")
+    arguments = parser.parse_args()
+    if arguments.measure:
+        from local import costs_usage
+
+        try:
+            measured = costs_usage.measure(BATCHES, ready_built=arguments.ready_built)
+        except LocalCloudError as error:
+            console.say(console.bad(str(error)))
+            return 1
+        USAGE.write_text(json.dumps(measured, indent=2) + "\n")
+    document = json.loads(USAGE.read_text())
+    usages = read_usage(document, read_machine())
+    memory = memory_gb(_TEMPLATE.read_text())
+    for title, rows in (
+        ("Landfall, 1,000 files", cost_rows(usages, memory)),
+        ("Against other ways", comparison_rows(usages, memory)),
+        ("What one execution uses", usage_rows(usages, memory)),
+    ):
+        console.heading(title)
+        console.table([[cell.replace("**", "") for cell in row] for row in rows])
+    if arguments.write_docs:
+        text = _DOCUMENT.read_text()
+        start, end = text.index(BEGIN), text.index(END) + len(END)
+        text = text[:start] + section(usages, memory, document["measured"]) + text[end:]
+        _DOCUMENT.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
