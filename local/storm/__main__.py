@@ -17,6 +17,7 @@ import heapq
 import itertools
 import json
 import os
+import re
 import statistics
 import sys
 import threading
@@ -244,6 +245,8 @@ class Storm:
         self.killer = Killer(self.cloud, f"{stack.name}-", plan.kills, self._progress)
         self.seconds = {"upload": 0.0, "settle": 0.0}
         self.cpu = (0.0, 0.0)
+        # Cores that the local cloud's process used between one look and the next.
+        self.cloud_cores: list[tuple[float, float]] = []
 
     def _progress(self) -> float:
         if self.uploads.ended is None:
@@ -271,9 +274,13 @@ class Storm:
 
     def _wait(self, phase: console.Phase) -> bool:
         pause = _LOOK_SECONDS
+        looked, used = time.monotonic(), cpu_seconds(self.cloud)[0]
         while phase.elapsed() < self.arguments.minutes * 60:
             time.sleep(pause)
-            looked = time.monotonic()
+            before, used_before = looked, used
+            looked, used = time.monotonic(), cpu_seconds(self.cloud)[0]
+            span = looked - before
+            self.cloud_cores.append((span, (used - used_before) / span))
             entries = ledger(self.stack)
             # Looking costs the local cloud time that the storm needs.
             pause = max(_LOOK_SECONDS, 4 * (time.monotonic() - looked))
@@ -368,6 +375,7 @@ class Storm:
             "bottleneck": {
                 "cores": len(os.sched_getaffinity(0)),
                 "cloudCores": self.cpu[0] / self.seconds["settle"],
+                "cloudBusyShare": figures.busy_share(self.cloud_cores),
                 "functionCores": self.cpu[1] / self.seconds["settle"],
             },
             "functions": logs,
@@ -376,6 +384,15 @@ class Storm:
             "problems": verdict.problems,
         }
         return results, verdict
+
+
+def template_default(parameter: str) -> int:
+    """The default of a number among the template's parameters."""
+    text = (ROOT / "template.yaml").read_text()
+    match = re.search(rf"^  {parameter}:\n(?:    .*\n)*?    Default: (\d+)\n", text, re.MULTILINE)
+    if match is None:
+        raise LocalCloudError(f"template.yaml has no parameter {parameter} with a number")
+    return int(match[1])
 
 
 def retry_seconds(window: float) -> int:
@@ -481,13 +498,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default: %(default)s")
     parser.add_argument(
         "--window",
-        default=10,
+        default=template_default("IntakeBatchingWindowSeconds"),
         **number,
         help="intake's batching window in seconds; default: %(default)s, as the template's",
     )
     parser.add_argument(
         "--concurrency",
-        default=5,
+        # Zero means no limit there; Lambda begins with five then.
+        default=template_default("IntakeMaximumConcurrency") or 5,
         **number,
         help="batches that intake takes at one time; default: %(default)s, as the template's",
     )

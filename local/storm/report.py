@@ -36,9 +36,10 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
         ["repeated invocations of the steps", f"{counts['retries']:,}"],
         [
             "processes killed",
-            f"{killed['processes']} ("
-            + ", ".join(f"{count} {name}" for name, count in killed["byFunction"].items())
-            + f"), {killed['invocations']} in the middle of an invocation",
+            ", ".join(f"{count} {name}" for name, count in killed["byFunction"].items())
+            + f"; {killed['invocations']} in the middle of an invocation"
+            if killed["processes"]
+            else "none",
         ],
         [
             "upload to commit (p50, p99, max)",
@@ -61,10 +62,11 @@ def bottleneck(results: dict[str, Any]) -> str:
     """What kept the storm from being faster, in a sentence that its figures bear out."""
     found = results["bottleneck"]
     used = found["cloudCores"] + found["functionCores"]
-    if found["cloudCores"] >= 0.8:
+    share = f"{found['cloudBusyShare']:.0%} of the time"
+    if found["cloudBusyShare"] >= 0.5:
         return (
-            f"The bottleneck was the local cloud: one Python process, which used "
-            f"{found['cloudCores']:.2f} cores of the one that it can."
+            "The bottleneck was the local cloud: it is one Python process, and used up the core "
+            f"that it can use for {share}."
         )
     if used >= 0.8 * found["cores"]:
         return (
@@ -72,9 +74,8 @@ def bottleneck(results: dict[str, Any]) -> str:
             f"average, {found['cloudCores']:.1f} of them by the local cloud's process."
         )
     return (
-        f"Neither the machine nor the local cloud was busy all the time ({used:.1f} of "
-        f"{found['cores']} cores): the time went into batching windows, retries and the "
-        "visibility timeout of killed invocations."
+        f"The local cloud, one Python process, used up its core for {share}. The rest went into "
+        "batching windows, retries and the visibility timeout of killed invocations."
     )
 
 

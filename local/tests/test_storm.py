@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from local.stack import LocalCloudError
+from local.storm import __main__ as command
 from local.storm import event_source, figures, killer, report
 from local.storm.event_source import Batch, Settings
-from local.storm.plan import TARGETS, Plan, contract
+from local.storm.plan import TARGETS, Duplicate, Plan, contract
 from local.storm.verdict import Entry, Snapshot, Table, judge
 
 BUCKET = "landing"
@@ -361,6 +363,59 @@ def test_only_a_child_with_the_functions_name_is_killed() -> None:
             process.wait()
 
 
+# --- The command ---------------------------------------------------------------------------
+
+
+def test_defaults_are_the_templates() -> None:
+    assert 1 <= command.template_default("IntakeBatchingWindowSeconds") <= 60
+    assert 0 <= command.template_default("IntakeMaximumConcurrency") <= 1000
+    with pytest.raises(LocalCloudError):
+        command.template_default("GlueDatabase")
+
+
+def test_messages_come_back_after_a_window_and_never_sooner_than_the_template_allows() -> None:
+    assert command.retry_seconds(2) == 30
+    assert command.retry_seconds(10) == 50
+
+
+class Queue:
+    """Stands in for SQS."""
+
+    def __init__(self) -> None:
+        self.bodies: list[str] = []
+
+    def output(self, name: str) -> str:
+        return name
+
+    def client(self, _service: str) -> "Queue":
+        return self
+
+    def send_message(self, QueueUrl: str, MessageBody: str) -> None:
+        assert QueueUrl == "IntakeQueueUrl"
+        self.bodies.append(MessageBody)
+
+
+def test_each_duplicate_is_sent_once_and_those_after_the_commit_only_then() -> None:
+    wanted = [Duplicate("a", "at once"), Duplicate("b", "after commit")]
+    queue: Any = Queue()
+    duplicates = command.Duplicates(queue, wanted, window=0.01)
+    duplicates.start()
+    events = {key: json.dumps({"detail": {"object": {"key": key}}}) for key in "abc"}
+    for _ in range(2):
+        for event in events.values():
+            duplicates.seen(event)
+    deadline = time.monotonic() + 10
+    while "a" not in duplicates.sent and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert queue.bodies == [events["a"]] and not duplicates.is_done()
+    for _ in range(2):
+        duplicates.committed({"a", "b", "c"})
+    while not duplicates.is_done() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    duplicates.stop()
+    assert queue.bodies == [events["a"], events["b"]]
+
+
 # --- The report --------------------------------------------------------------------------
 
 
@@ -392,7 +447,7 @@ def results(**changes: Any) -> dict[str, Any]:
         "killed": {"processes": 1, "byFunction": {"intake": 1}, "invocations": 1},
         "secondsToCommit": {"p50": 1.0, "p99": 2.0, "max": 3.0},
         "seconds": {"upload": 1.0, "settle": 2.0},
-        "bottleneck": {"cores": 2, "cloudCores": 0.95, "functionCores": 0.5},
+        "bottleneck": {"cores": 2, "cloudCores": 0.95, "functionCores": 0.5, "cloudBusyShare": 0.9},
         "lostRows": 0,
         "doubledRows": 0,
         **changes,
@@ -409,10 +464,15 @@ def test_the_document_keeps_what_is_around_the_figures(tmp_path: Path) -> None:
 
 
 def test_the_bottleneck_follows_from_the_figures() -> None:
-    def said(cloud: float, functions: float) -> str:
+    def said(share: float, cloud: float, functions: float) -> str:
         found = {"cores": 2, "cloudCores": cloud, "functionCores": functions}
-        return report.bottleneck(results(bottleneck=found))
+        return report.bottleneck(results(bottleneck={**found, "cloudBusyShare": share}))
 
-    assert "local cloud" in said(0.95, 0.1)
-    assert "this machine" in said(0.7, 1.1)
-    assert "Neither" in said(0.3, 0.2)
+    assert said(0.6, 0.9, 0.1).startswith("The bottleneck was the local cloud")
+    assert said(0.2, 0.7, 1.1).startswith("The bottleneck was this machine")
+    assert "for 20% of the time" in said(0.2, 0.3, 0.2)
+
+
+def test_a_process_is_busy_for_a_part_of_the_time() -> None:
+    assert figures.busy_share([(3.0, 0.2), (1.0, 0.99)]) == 0.25
+    assert figures.busy_share([]) == 0.0
