@@ -8,7 +8,9 @@ mod entry;
 mod error;
 mod first;
 mod owners;
+mod reopen;
 mod runs;
+mod story;
 
 use std::collections::HashMap;
 
@@ -20,7 +22,9 @@ pub use claims::Claims;
 pub use entry::{Arrival, Entry, Owner, Settlement, State};
 pub use error::LedgerError;
 pub use owners::{ExecutionOwners, OwnerState, OwnerStatus};
+pub use reopen::Reopening;
 pub use runs::*;
+pub use story::Story;
 
 /// Attribute names of an object version's item, in one place because the state machine's
 /// `Record failure` writes the same item.

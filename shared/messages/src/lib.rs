@@ -11,7 +11,9 @@ mod check;
 mod commit;
 mod execution_event;
 mod glue;
+pub mod marker;
 mod object;
+pub mod packing;
 mod s3_event;
 mod snowflake;
 

@@ -62,11 +62,49 @@ impl ObjectVersion {
     }
 }
 
+impl LedgerKey {
+    /// Reads an object id, as [`ObjectVersion::id`] writes it; `None` when it is none.
+    ///
+    /// Keys may have any character, versions have no `#` but their own, so the version is
+    /// read from the end: `v#<version id>`, or `e#<etag>#<sequencer>`.
+    pub fn of_id(id: &str) -> Option<Self> {
+        let mut marks = id.rmatch_indices('#').map(|(at, _)| at);
+        let (last, second) = (marks.next()?, marks.next()?);
+        let start = match id.get(second + 1..last)? {
+            "v" => second,
+            _ => marks.next().filter(|third| id.get(third + 1..second) == Some("e"))?,
+        };
+        let key =
+            Self { path: id.get(..start)?.to_owned(), version: id.get(start + 1..)?.to_owned() };
+        key.bucket_and_key().is_some().then_some(key)
+    }
+
+    /// The object id, as [`ObjectVersion::id`] writes it.
+    pub fn id(&self) -> String {
+        format!("{}#{}", self.path, self.version)
+    }
+
+    /// Bucket and key, when the path is an object's.
+    pub fn bucket_and_key(&self) -> Option<(&str, &str)> {
+        let (bucket, key) = self.path.strip_prefix("s3://")?.split_once('/')?;
+        (!bucket.is_empty() && !key.is_empty()).then_some((bucket, key))
+    }
+
+    /// Whether it is the key of an object version, and not of what else the ledger keeps.
+    pub fn is_version(&self) -> bool {
+        self.version.starts_with("v#") || self.version.starts_with("e#")
+    }
+}
+
 /// SHA-256 over the sorted object ids, lower-case hexadecimal, 64 characters.
 ///
 /// Order does not matter: the same objects in another order are the same set.
 pub fn object_ids_digest<'a>(objects: impl IntoIterator<Item = &'a ObjectVersion>) -> String {
-    let mut ids: Vec<String> = objects.into_iter().map(ObjectVersion::id).collect();
+    ids_digest(objects.into_iter().map(ObjectVersion::id).collect())
+}
+
+/// The same over the object ids themselves.
+pub(crate) fn ids_digest(mut ids: Vec<String>) -> String {
     ids.sort_unstable();
     let mut hash = Sha256::new();
     for id in &ids {
@@ -108,5 +146,25 @@ pub(crate) mod tests {
         assert_eq!(object.path(), "s3://landing/sales/2026/a b+c%.csv");
         assert_eq!(object.file_name(), "a b+c%.csv");
         assert_eq!(object.ledger_key().version, "v#1");
+    }
+
+    #[test]
+    fn an_id_is_read_back_whatever_the_key_is() {
+        for (key, version) in [
+            ("a.csv", "v#3/L4kq.x_Y-1"),
+            ("a#b#v#c.csv", "v#1"),
+            ("a#e#1#2", "e#d41d8cd98f00b204e9800998ecf8427e-3#0A1B"),
+            ("v#1", "e#abc#"),
+            ("données/e#", "v#1"),
+        ] {
+            let object = object(key, version);
+            assert_eq!(LedgerKey::of_id(&object.id()), Some(object.ledger_key()), "{key}");
+            assert_eq!(object.ledger_key().id(), object.id());
+        }
+        for id in
+            ["", "s3://landing/a.csv", "s3://landing/a#x#1", "s3://landing#v#1", "a#v#1", "#v#"]
+        {
+            assert_eq!(LedgerKey::of_id(id), None, "{id}");
+        }
     }
 }
