@@ -4,18 +4,14 @@
 
 mod schema;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use aws_sdk_sfn::types::ExecutionStatus;
-use aws_smithy_mocks::{
-    MockResponse, MockResponseInterceptor, RuleMode, create_mock_http_client, mock,
-};
 use iceberg::spec::{Manifest, ManifestList, SnapshotRef, TableMetadata};
 use landfall_messages::ContractRef;
 use landfall_runtime::NamedError;
@@ -23,6 +19,7 @@ use landfall_testing::dynamodb::InMemoryTable;
 use landfall_testing::glue::InMemoryCatalog;
 use landfall_testing::s3::InMemoryBuckets;
 use landfall_testing::service::Fault;
+use landfall_testing::stepfunctions::InMemoryExecutions;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tokio::sync::Notify;
 
@@ -52,48 +49,14 @@ schema:
 
 const TABLE: &str = "lake.orders";
 
-type Statuses = Arc<Mutex<BTreeMap<String, ExecutionStatus>>>;
-
 #[derive(Clone)]
 struct World {
     glue: InMemoryCatalog,
     s3: InMemoryBuckets,
     ledger: InMemoryTable,
-    /// Of executions that have ended; every other one runs.
-    ended: Statuses,
+    executions: InMemoryExecutions,
     deps: Arc<Deps>,
     contract: ContractRef,
-}
-
-/// Executions that run until they are said to have ended.
-fn step_functions(ended: &Statuses) -> aws_sdk_sfn::Client {
-    use aws_sdk_sfn::Client;
-    let ended = ended.clone();
-    let describe = mock!(Client::describe_execution).then_compute_response(move |input| {
-        let arn = input.execution_arn().unwrap();
-        let status = ended.lock().unwrap().get(arn).cloned().unwrap_or(ExecutionStatus::Running);
-        MockResponse::Output(
-            DescribeExecutionOutput::builder()
-                .execution_arn(arn)
-                .state_machine_arn("arn:aws:states:eu-west-1:111122223333:stateMachine:ingest")
-                .start_date(SystemTime::UNIX_EPOCH.into())
-                .status(status)
-                .build()
-                .unwrap(),
-        )
-    });
-    Client::from_conf(
-        aws_sdk_sfn::Config::builder()
-            .behavior_version(aws_sdk_sfn::config::BehaviorVersion::latest())
-            .region(aws_sdk_sfn::config::Region::from_static("eu-west-1"))
-            .retry_config(RetryConfig::disabled())
-            .allow_no_auth()
-            .http_client(create_mock_http_client())
-            .interceptor(
-                MockResponseInterceptor::new().rule_mode(RuleMode::MatchAny).with_rule(&describe),
-            )
-            .build(),
-    )
 }
 
 fn arn(batch_id: &str) -> String {
@@ -125,16 +88,16 @@ impl World {
             .with_max_attempts(4)
             .with_initial_backoff(Duration::from_millis(1));
         let (glue, s3) = (InMemoryCatalog::default(), InMemoryBuckets::default());
-        let (ledger, ended) = (InMemoryTable::default(), Statuses::default());
+        let (ledger, executions) = (InMemoryTable::default(), InMemoryExecutions::default());
         let stored = s3.put("s3://config/contracts/orders.yaml", contract.to_owned());
-        let (glue_client, s3_client) = (glue.client(retry.clone()), s3.client(retry));
+        let (glue_client, s3_client) = (glue.client(retry.clone()), s3.client(retry.clone()));
         let deps = Deps {
             lake: Lake::new(glue_client.clone(), s3_client.clone(), "s3://warehouse"),
-            ledger: Ledger::new(ledger.client(), "ledger"),
+            ledger: Ledger::new(ledger.retrying_client(retry.clone()), "ledger"),
             reader: ObjectReader::new(s3_client.clone()),
             s3: s3_client,
             owners: ExecutionOwners {
-                sfn: step_functions(&ended),
+                sfn: executions.client(retry),
                 glue: glue_client,
                 job_name: "load".into(),
             },
@@ -146,7 +109,7 @@ impl World {
             etag: stored.etag,
             version_id: Some(stored.version_id),
         };
-        Self { glue, s3, ledger, ended, deps: Arc::new(deps), contract }
+        Self { glue, s3, ledger, executions, deps: Arc::new(deps), contract }
     }
 
     /// A landing object with these ids, whose event intake has received.
@@ -189,7 +152,7 @@ impl World {
     }
 
     fn end(&self, batch_id: &str, status: ExecutionStatus) {
-        self.ended.lock().unwrap().insert(arn(batch_id), status);
+        self.executions.end(&arn(batch_id), status);
     }
 
     /// Lets nobody write to the ledger's items of landing objects once the batch's swap is on
@@ -421,6 +384,20 @@ async fn an_object_of_a_failed_owner_is_taken_over() {
     let output = world.task("two", &[&a, &b]).commits(2).await;
     assert!(output.duplicates.is_empty());
     assert_eq!((world.snapshots(), world.rows()), (vec!["two".to_owned()], vec![1, 2]));
+    assert_eq!(world.entry(&a), pair("committed", "two"));
+}
+
+#[tokio::test]
+async fn a_takeover_whose_reply_is_lost_leaves_the_object_to_nobody_else() {
+    let world = World::new();
+    let a = world.object("a", &[1]).await;
+    world.glue.calls.fail("UpdateTable", TABLE, 1, Fault::Refused(400, "AccessDeniedException"));
+    world.task("one", &[&a]).fails("Iceberg.AccessDenied").await;
+    world.end("one", ExecutionStatus::Failed);
+    // The first is refused, because the object has an owner. The second takes it over.
+    world.ledger.calls.fail("UpdateItem", &a.path(), 2, Fault::ReplyLost);
+    let output = world.task("two", &[&a]).commits(1).await;
+    assert!(output.duplicates.is_empty());
     assert_eq!(world.entry(&a), pair("committed", "two"));
 }
 

@@ -29,6 +29,11 @@ enum Attempt {
     Theirs(Entry),
 }
 
+/// Whether the object belongs to the owner's batch.
+fn is_of(entry: &Entry, owner: &Owner) -> bool {
+    entry.batch_id.as_deref() == Some(&owner.batch_id)
+}
+
 impl Ledger {
     /// Claims each object for the owner.
     ///
@@ -103,10 +108,9 @@ impl Ledger {
             Attempt::Ours(entry) => return Ok(Attempt::Ours(entry)),
             Attempt::Theirs(entry) => entry,
         };
-        if entry.batch_id.as_deref() == Some(&owner.batch_id) || entry.state.is_settled() {
+        if is_of(&entry, owner) || entry.state.is_settled() {
             // Ours and committed: a retry after the commit. The append finds its marker.
-            let ours = entry.batch_id.as_deref() == Some(&owner.batch_id)
-                && entry.state == State::Committed;
+            let ours = is_of(&entry, owner) && entry.state == State::Committed;
             return Ok(if ours { Attempt::Ours(entry) } else { Attempt::Theirs(entry) });
         }
         let previous = Owner {
@@ -123,7 +127,17 @@ impl Ledger {
             OwnerState::Alive => Ok(Attempt::Theirs(entry)),
             // Nobody else will load the object once the run has stopped: ask again until then.
             OwnerState::Stopping => Err(LedgerError::OwnerStopping(previous.batch_id)),
-            OwnerState::Over => self.take_over(object, owner, &entry).await,
+            OwnerState::Over => match self.take_over(object, owner, &entry).await? {
+                // The request met its own first try, whose reply was lost, or another attempt of
+                // this batch was faster. Left to others, nobody would load the object.
+                Attempt::Theirs(entry)
+                    if is_of(&entry, owner)
+                        && matches!(entry.state, State::Claimed | State::Committed) =>
+                {
+                    Ok(Attempt::Ours(entry))
+                }
+                attempt => Ok(attempt),
+            },
         }
     }
 

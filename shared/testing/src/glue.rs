@@ -1,5 +1,5 @@
-//! A Glue Data Catalog in memory, behind the real client: databases and tables whose updates
-//! compare versions (AWS JSON 1.1).
+//! A Glue Data Catalog in memory, behind the real client: databases, tables whose updates
+//! compare versions, and job runs that can be stopped (AWS JSON 1.1).
 //! <https://docs.aws.amazon.com/glue/latest/webapi/API_UpdateTable.html>
 
 #![allow(clippy::expect_used, clippy::panic)]
@@ -13,7 +13,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-use crate::service::{Call, Calls, Service, http_client};
+use crate::service::{Call, Calls, Service, deliver, http_client};
+
+const SERVICE: &str = "glue";
 
 /// A catalog.
 #[derive(Debug, Clone, Default)]
@@ -23,11 +25,13 @@ pub struct InMemoryCatalog {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     databases: BTreeSet<String>,
     /// By `database.table`.
     tables: BTreeMap<String, Table>,
+    /// Job runs by id, as `GetJobRun` shows them.
+    runs: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +41,27 @@ struct Table {
 }
 
 impl InMemoryCatalog {
+    /// A catalog whose calls are numbered with those of other stand-ins.
+    pub fn with_calls(calls: Calls) -> Self {
+        Self { calls, ..Self::default() }
+    }
+
+    /// A copy of what there is now.
+    pub fn copy(&self) -> Self {
+        let state = Arc::new(Mutex::new(self.lock().clone()));
+        Self { calls: self.calls.clone(), state }
+    }
+
+    /// Makes everything as it was when the copy was made.
+    pub fn restore(&self, copy: &Self) {
+        *self.lock() = copy.lock().clone();
+    }
+
+    /// Lets requests arrive that went astray.
+    pub fn deliver(&self) {
+        deliver(self, SERVICE);
+    }
+
     /// A client of this catalog, with that way to retry.
     pub fn client(&self, retry: RetryConfig) -> Client {
         Client::from_conf(
@@ -55,6 +80,25 @@ impl InMemoryCatalog {
         let state = self.lock();
         let table = state.tables.get(&format!("{database}.{table}"))?;
         Some(table.input["Parameters"][name].as_str()?.to_owned())
+    }
+
+    /// Makes a new version of the table with nothing changed, as somebody does who edits its
+    /// description.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    pub fn touch(&self, database: &str, table: &str) {
+        let mut state = self.lock();
+        state.tables.get_mut(&format!("{database}.{table}")).expect("a table").version += 1;
+    }
+
+    /// Starts a job run, which runs until it is asked to stop.
+    pub fn start_run(&self, job: &str, run_id: &str, arguments: &[(&str, &str)]) {
+        let arguments: BTreeMap<_, _> = arguments.iter().copied().collect();
+        let run = json!({
+            "Id": run_id, "JobName": job, "JobRunState": "RUNNING", "Arguments": arguments,
+        });
+        self.lock().runs.insert(run_id.to_owned(), run);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -77,9 +121,11 @@ impl Service for InMemoryCatalog {
             "CreateTable" | "UpdateTable" => {
                 format!("{}.{}", text(&body["DatabaseName"]), text(&body["TableInput"]["Name"]))
             }
+            "GetJobRun" => text(&body["RunId"]),
+            "GetJobRuns" | "BatchStopJobRun" => text(&body["JobName"]),
             _ => panic!("{operation} is not built"),
         };
-        Call { operation, subject }
+        Call { service: SERVICE, operation, subject }
     }
 
     fn answer(&self, call: &Call, request: &HttpRequest) -> HttpResponse {
@@ -109,6 +155,23 @@ impl Service for InMemoryCatalog {
                 let table = Table { version: 0, input: body["TableInput"].clone() };
                 state.tables.insert(call.subject.clone(), table);
                 response(200, &json!({}))
+            }
+            "GetJobRun" => match state.runs.get(&call.subject) {
+                None => Self::error(400, "EntityNotFoundException"),
+                Some(run) => response(200, &json!({"JobRun": run})),
+            },
+            "GetJobRuns" => {
+                let runs: Vec<&Value> =
+                    state.runs.values().filter(|run| run["JobName"] == call.subject).collect();
+                response(200, &json!({"JobRuns": runs}))
+            }
+            "BatchStopJobRun" => {
+                for id in body["JobRunIds"].as_array().into_iter().flatten() {
+                    if let Some(run) = state.runs.get_mut(&text(id)) {
+                        run["JobRunState"] = "STOPPED".into();
+                    }
+                }
+                response(200, &json!({"SuccessfulSubmissions": [], "Errors": []}))
             }
             _ => match state.tables.get_mut(&call.subject) {
                 None => Self::error(400, "EntityNotFoundException"),

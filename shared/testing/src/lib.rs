@@ -10,6 +10,8 @@ pub mod s3;
 #[cfg(feature = "service")]
 pub mod service;
 pub mod snowflake;
+#[cfg(feature = "stepfunctions")]
+pub mod stepfunctions;
 
 /// The throw-away private key of the tests, PKCS#8 in PEM.
 pub const TEST_PRIVATE_KEY: &str = include_str!("../fixtures/throwaway-snowflake-test-key.p8");

@@ -13,7 +13,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
-use crate::service::{Call, Calls, Service, http_client};
+use crate::service::{Call, Calls, Service, deliver, http_client};
+
+const SERVICE: &str = "s3";
 
 /// Every bucket there is.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +25,7 @@ pub struct InMemoryBuckets {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct State {
     writes: u64,
     /// Versions by `s3://` address, the newest last.
@@ -42,6 +44,27 @@ pub struct StoredObject {
 }
 
 impl InMemoryBuckets {
+    /// Buckets whose calls are numbered with those of other stand-ins.
+    pub fn with_calls(calls: Calls) -> Self {
+        Self { calls, ..Self::default() }
+    }
+
+    /// A copy of what there is now.
+    pub fn copy(&self) -> Self {
+        let state = Arc::new(Mutex::new(self.lock().clone()));
+        Self { calls: self.calls.clone(), state }
+    }
+
+    /// Makes everything as it was when the copy was made.
+    pub fn restore(&self, copy: &Self) {
+        *self.lock() = copy.lock().clone();
+    }
+
+    /// Lets requests arrive that went astray.
+    pub fn deliver(&self) {
+        deliver(self, SERVICE);
+    }
+
     /// A client of these buckets, with that way to retry.
     pub fn client(&self, retry: RetryConfig) -> Client {
         Client::from_conf(
@@ -153,7 +176,7 @@ impl Service for InMemoryBuckets {
             "{} is not built",
             request.uri()
         );
-        Call { operation: operation.to_owned(), subject: format!("s3:/{path}") }
+        Call { service: SERVICE, operation: operation.to_owned(), subject: format!("s3:/{path}") }
     }
 
     fn answer(&self, call: &Call, request: &HttpRequest) -> HttpResponse {
