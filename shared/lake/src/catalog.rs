@@ -286,8 +286,15 @@ impl Lake {
             .metadata;
         let location = MetadataLocation::new_with_metadata(&table_location, &metadata);
         let (io, _) = file_io(&self.s3);
-        metadata.write_to(&io, &location).await.map_err(refused)?;
+        let written = metadata.write_to(&io, &location).await;
         let location = location.to_string();
+        if let Err(error) = written {
+            // It may be there all the same, and the catalog has not heard of it.
+            if let Err(error) = io.delete(&location).await {
+                tracing::warn!(location, %error, "file of a table that was not created stays");
+            }
+            return Err(refused(error));
+        }
         let input = table_input(&identity.table, &metadata, &location, None).map_err(|error| {
             LakeError::Refused { table: name_of(identity), source: BoxError::from(error) }
         })?;
