@@ -30,7 +30,7 @@ from local import build, cloud, console, processes, read_table
 from local.stack import DEFAULT_REGION, ROOT, LocalCloudError, Stack, host_architecture
 from local.storm import figures, report
 from local.storm.event_source import EventSource
-from local.storm.killer import Killer, cpu_seconds
+from local.storm.killer import Killer, cpu_seconds, idle_seconds
 from local.storm.plan import Duplicate, File, Plan, contract
 from local.storm.verdict import Entry, Snapshot, Table, Verdict, judge
 
@@ -245,8 +245,7 @@ class Storm:
         self.killer = Killer(self.cloud, f"{stack.name}-", plan.kills, self._progress)
         self.seconds = {"upload": 0.0, "settle": 0.0}
         self.cpu = (0.0, 0.0)
-        # Cores that the local cloud's process used between one look and the next.
-        self.cloud_cores: list[tuple[float, float]] = []
+        self.idle_cores = 0.0
 
     def _progress(self) -> float:
         if self.uploads.ended is None:
@@ -255,7 +254,7 @@ class Storm:
 
     def run(self) -> bool:
         """Uploads, disturbs, and waits; returns whether everything was settled in time."""
-        began, cpu = time.monotonic(), cpu_seconds(self.cloud)
+        began, cpu, idle = time.monotonic(), cpu_seconds(self.cloud), idle_seconds()
         workers = (self.duplicates, self.source, self.uploads, self.killer)
         for worker in workers:
             worker.start()
@@ -270,17 +269,14 @@ class Storm:
         self.seconds["settle"] = time.monotonic() - began
         after = cpu_seconds(self.cloud)
         self.cpu = (after[0] - cpu[0], after[1] - cpu[1])
+        self.idle_cores = (idle_seconds() - idle) / self.seconds["settle"]
         return settled
 
     def _wait(self, phase: console.Phase) -> bool:
         pause = _LOOK_SECONDS
-        looked, used = time.monotonic(), cpu_seconds(self.cloud)[0]
         while phase.elapsed() < self.arguments.minutes * 60:
             time.sleep(pause)
-            before, used_before = looked, used
-            looked, used = time.monotonic(), cpu_seconds(self.cloud)[0]
-            span = looked - before
-            self.cloud_cores.append((span, (used - used_before) / span))
+            looked = time.monotonic()
             entries = ledger(self.stack)
             # Looking costs the local cloud time that the storm needs.
             pause = max(_LOOK_SECONDS, 4 * (time.monotonic() - looked))
@@ -375,7 +371,7 @@ class Storm:
             "bottleneck": {
                 "cores": len(os.sched_getaffinity(0)),
                 "cloudCores": self.cpu[0] / self.seconds["settle"],
-                "cloudBusyShare": figures.busy_share(self.cloud_cores),
+                "idleCores": self.idle_cores,
                 "functionCores": self.cpu[1] / self.seconds["settle"],
             },
             "functions": logs,

@@ -12,7 +12,6 @@ from local.storm.verdict import Entry, Table
 
 _BILLED = re.compile(r"Billed Duration: ([0-9.]+) ms")
 _MESSAGE = re.compile(r'"message":"((?:[^"\\]|\\.)*)"')
-_BUSY_CORES = 0.85
 CONFLICT = "another writer committed first"
 # What the local cloud's own log says of an invocation whose process was killed.
 _KILLED = re.compile(r"Lambda \S+?-(intake|schema-check|iceberg-append)\S*: Runtime exited before")
@@ -55,16 +54,6 @@ def spread(values: Iterable[float]) -> dict[str, float]:
         "p99": percentile(ordered, 0.99),
         "max": ordered[-1] if ordered else 0.0,
     }
-
-
-def busy_share(spans: Sequence[tuple[float, float]]) -> float:
-    """The part of the time in which a process used its core; of (seconds, cores).
-
-    One that computes all the time still waits now and then, hence not a whole core.
-    """
-    whole = sum(seconds for seconds, _ in spans)
-    busy = sum(seconds for seconds, cores in spans if cores >= _BUSY_CORES)
-    return busy / whole if whole else 0.0
 
 
 def of_log(lines: Iterable[str]) -> dict[str, Any]:

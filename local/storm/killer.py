@@ -111,6 +111,12 @@ def cpu_seconds(pid: int) -> tuple[float, float]:
     return own, ended + sum(children(pid).values()) / tick
 
 
+def idle_seconds() -> float:
+    """Time that this machine's cores had nothing to do, all of them together, since it started."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
 def function_of(pid: int) -> str | None:
     """Name of the Lambda function that the process serves."""
     with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from typing import Any
 
 BEGIN = "<!-- begin: make storm -->"
 END = "<!-- end: make storm -->"
+_FEW_IDLE = 0.2
 
 
 def rows(results: dict[str, Any]) -> list[list[str]]:
@@ -61,21 +62,17 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
 def bottleneck(results: dict[str, Any]) -> str:
     """What kept the storm from being faster, in a sentence that its figures bear out."""
     found = results["bottleneck"]
-    used = found["cloudCores"] + found["functionCores"]
-    share = f"{found['cloudBusyShare']:.0%} of the time"
-    if found["cloudBusyShare"] >= 0.5:
+    cores, idle, cloud = found["cores"], found["idleCores"], found["cloudCores"]
+    times = cloud / max(found["functionCores"], 0.01)
+    ratio = f"The local cloud's one process took {times:.1f} times the functions' processor time."
+    if idle <= _FEW_IDLE * cores:
         return (
-            "The bottleneck was the local cloud: it is one Python process, and used up the core "
-            f"that it can use for {share}."
-        )
-    if used >= 0.8 * found["cores"]:
-        return (
-            f"The bottleneck was this machine: {used:.1f} of {found['cores']} cores were used on "
-            f"average, {found['cloudCores']:.1f} of them by the local cloud's process."
+            f"The bottleneck was this machine, and the local cloud on it: {idle:.2f} of {cores} "
+            f"cores were idle on average. {ratio}"
         )
     return (
-        f"The local cloud, one Python process, used up its core for {share}. The rest went into "
-        "batching windows, retries and the visibility timeout of killed invocations."
+        f"{idle:.2f} of {cores} cores were idle on average: that time went into batching windows, "
+        f"pauses before retries and the visibility timeout of killed invocations. {ratio}"
     )
 
 

@@ -447,7 +447,7 @@ def results(**changes: Any) -> dict[str, Any]:
         "killed": {"processes": 1, "byFunction": {"intake": 1}, "invocations": 1},
         "secondsToCommit": {"p50": 1.0, "p99": 2.0, "max": 3.0},
         "seconds": {"upload": 1.0, "settle": 2.0},
-        "bottleneck": {"cores": 2, "cloudCores": 0.95, "functionCores": 0.5, "cloudBusyShare": 0.9},
+        "bottleneck": {"cores": 2, "cloudCores": 0.95, "functionCores": 0.5, "idleCores": 0.2},
         "lostRows": 0,
         "doubledRows": 0,
         **changes,
@@ -464,15 +464,15 @@ def test_the_document_keeps_what_is_around_the_figures(tmp_path: Path) -> None:
 
 
 def test_the_bottleneck_follows_from_the_figures() -> None:
-    def said(share: float, cloud: float, functions: float) -> str:
-        found = {"cores": 2, "cloudCores": cloud, "functionCores": functions}
-        return report.bottleneck(results(bottleneck={**found, "cloudBusyShare": share}))
+    def said(idle: float) -> str:
+        found = {"cores": 2, "cloudCores": 0.9, "functionCores": 0.3, "idleCores": idle}
+        return report.bottleneck(results(bottleneck=found))
 
-    assert said(0.6, 0.9, 0.1).startswith("The bottleneck was the local cloud")
-    assert said(0.2, 0.7, 1.1).startswith("The bottleneck was this machine")
-    assert "for 20% of the time" in said(0.2, 0.3, 0.2)
+    assert said(0.1).startswith("The bottleneck was this machine, and the local cloud on it")
+    assert said(0.9).startswith("0.90 of 2 cores were idle") and "3.0 times" in said(0.9)
 
 
-def test_a_process_is_busy_for_a_part_of_the_time() -> None:
-    assert figures.busy_share([(3.0, 0.2), (1.0, 0.99)]) == 0.25
-    assert figures.busy_share([]) == 0.0
+def test_idle_time_grows() -> None:
+    before = killer.idle_seconds()
+    time.sleep(0.2)
+    assert before <= killer.idle_seconds() <= before + 2 * (os.cpu_count() or 1)
