@@ -145,8 +145,8 @@ async fn write_object(
         && !as_checked(*expected)
     {
         return Err(not_as_checked(format!(
-            "the check found {expected} bad rows and the load {}, so the table has changed \
-             since",
+            "the check found {expected} bad rows and the load {}: the table has changed since, or \
+             the file's values are not what its own schema or statistics say",
             report.bad_rows
         )));
     }

@@ -193,9 +193,11 @@ impl FileCheck {
             }
         }
         let (stored_bytes, codec) = (decompressor.bytes_read(), decompressor.codec());
+        let is_given_up = self.reader.is_over();
         let report = self.reader.finish(sink)?;
         // What is read of a file that is given up depends on how its bytes were cut.
-        let stored_bytes = if report.problem.is_some() { 0 } else { stored_bytes };
+        let is_given_up = is_given_up || report.problem.is_some();
+        let stored_bytes = if is_given_up { 0 } else { stored_bytes };
         Ok(FileReport { stored_bytes, codec, ..report })
     }
 }

@@ -81,6 +81,9 @@ pub(crate) struct Judge {
     spelled: Vec<Option<String>>,
     open: Option<bind::OpenNames>,
     schema: Option<Vec<FileSchemaColumn>>,
+    /// The names in the header may be the values of a first row, some of them sensitive, so
+    /// they are in no report.
+    hides_names: bool,
     /// Undeclared columns with their place in the file.
     undeclared: Vec<(usize, UndeclaredColumn)>,
     /// Undeclared members of nested columns, and where each is in that list.
@@ -134,6 +137,7 @@ impl Judge {
             spelled: Vec::new(),
             open: None,
             schema: None,
+            hides_names: false,
             undeclared: Vec::new(),
             undeclared_fields: Vec::new(),
             undeclared_fields_by_path: HashMap::new(),
@@ -609,8 +613,10 @@ impl Judge {
     pub(crate) fn into_report(self, bytes: u64, whole: Option<FileProblem>) -> FileReport {
         let unknown = || self.has_unknown_keys_only().then(|| bind::unknown_keys(&self.contract));
         let problem = self.problem.clone().or(whole).or_else(unknown);
+        let shows_names = self.bound && !self.hides_names;
         let header =
-            self.bound.then(|| self.spelled.iter().flatten().cloned().collect::<Vec<String>>());
+            shows_names.then(|| self.spelled.iter().flatten().cloned().collect::<Vec<String>>());
+        let undeclared = if self.hides_names { Vec::new() } else { self.undeclared };
         let (totals, first_bad_rows) = self.tally.into_parts();
         let (mut metrics, mut keys, mut seen_keys) = (Vec::new(), KeysChecked::All, self.seen_keys);
         if let Some(mut watch) = self.watch {
@@ -633,7 +639,7 @@ impl Judge {
             problem,
             header,
             schema: self.schema,
-            undeclared: self.undeclared.into_iter().map(|(_, column)| column).collect(),
+            undeclared: undeclared.into_iter().map(|(_, column)| column).collect(),
             undeclared_fields: self.undeclared_fields,
             metrics,
             keys,

@@ -23,6 +23,7 @@ pub struct MetricOutcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// The figure, in the unit. Absent when the memory for keys did not suffice to count.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<f64>,
     /// `rows`, or `percent` of the file's rows.
     pub unit: &'static str,

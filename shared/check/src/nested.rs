@@ -181,6 +181,11 @@ impl MapCheck {
         let mut seen = HashSet::with_capacity(object.len());
         !object.iter().all(|(key, _)| seen.insert(key.as_ref()))
     }
+
+    fn repeats_a_typed_key(&self, entries: &[(Value<'_>, Value<'_>)]) -> bool {
+        let mut seen = HashSet::with_capacity(entries.len());
+        !entries.iter().all(|(key, _)| seen.insert(text_of(key, self.key.data_type())))
+    }
 }
 
 /// JSON.
@@ -247,7 +252,7 @@ impl ColumnCheck {
             (Kind::Map(check), Json::Object(object)) => {
                 check.properties.check(self, object.len(), "entries", PROPERTIES, faults);
                 if MapCheck::repeats_a_key(object) {
-                    faults.value(self, Rule::Type, None, || "it has a key twice".to_owned());
+                    faults.value(self, Rule::Type, None, || KEY_TWICE.to_owned());
                 }
                 for (index, (key, json)) in object.iter().enumerate() {
                     faults.inside(self, Step::Entry(index, "key"), |faults| {
@@ -356,6 +361,7 @@ impl ColumnCheck {
             }
             (Kind::Map(check), Value::Map(entries)) => {
                 check.properties.holds(entries.len())
+                    && !check.repeats_a_typed_key(entries)
                     && entries.iter().all(|(key, value)| {
                         check.key.accepts_value(key) && check.value.accepts_value(value)
                     })
@@ -406,6 +412,9 @@ impl ColumnCheck {
             }
             (Kind::Map(check), Value::Map(entries)) => {
                 check.properties.check(self, entries.len(), "entries", PROPERTIES, faults);
+                if check.repeats_a_typed_key(entries) {
+                    faults.value(self, Rule::Type, None, || KEY_TWICE.to_owned());
+                }
                 for (index, (key, value)) in entries.iter().enumerate() {
                     faults.inside(self, Step::Entry(index, "key"), |faults| {
                         check.key.check_value(key, faults);
@@ -460,6 +469,9 @@ impl ColumnCheck {
         }
     }
 }
+
+/// A map holds one value for each key.
+const KEY_TWICE: &str = "it has a key twice";
 
 fn present(fields: &[Value<'_>]) -> usize {
     fields.iter().filter(|field| **field != Value::Null).count()

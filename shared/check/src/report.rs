@@ -67,7 +67,8 @@ pub struct FileReport {
     /// Bytes checked, after decompression. With a problem: those before the record that has
     /// it. Of Parquet: bytes that were read, which may be far fewer than the file has.
     pub bytes: u64,
-    /// Bytes of the stored file: fewer than `bytes` when it is compressed. 0 with a problem.
+    /// Bytes of the stored file: fewer than `bytes` when it is compressed. 0 when reading
+    /// was given up, for a problem or for a schema that cannot be read as the contract's.
     pub stored_bytes: u64,
     /// How the file is compressed, when it is.
     pub codec: Option<Codec>,

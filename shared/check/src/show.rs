@@ -24,13 +24,24 @@ pub(crate) fn shorten(bytes: &[u8]) -> String {
             shown.push_str("...");
             break;
         }
-        if character.is_control() {
+        if acts_on_terminals(character) {
             shown.extend(character.escape_default());
         } else {
             shown.push(character);
         }
     }
     shown
+}
+
+/// Controls of both blocks, line and paragraph separators, and the marks that turn the
+/// direction of writing (<https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters>):
+/// a value must not rewrite the words around it.
+fn acts_on_terminals(character: char) -> bool {
+    let turns_direction = matches!(
+        character,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || turns_direction
 }
 
 /// A text as messages show it: quoted, control characters escaped, at most 80 characters.

@@ -65,13 +65,7 @@ fn check(
 fn outcome(file: &[u8], contract: &Contract) -> (FileReport, Kept) {
     let whole = check(file, contract, &[], usize::MAX);
     for chunk in [1, 7, 100, 4096] {
-        let (mut report, kept) = check(file, contract, &[], chunk);
-        if report.rows == 0 && report.problem.is_none() {
-            // A check that stops at the schema has read the chunk which the schema ends in.
-            assert!(report.stored_bytes <= whole.0.stored_bytes);
-            report.stored_bytes = whole.0.stored_bytes;
-        }
-        assert_eq!((report, kept), whole, "chunks of {chunk}");
+        assert_eq!(check(file, contract, &[], chunk), whole, "chunks of {chunk}");
     }
     whole
 }

@@ -251,7 +251,17 @@ fn a_first_row_in_the_place_of_the_header_is_not_repeated_when_it_may_be_sensiti
             let problem = report.problem.as_ref().unwrap();
             assert_eq!(problem.name, "File.UnknownHeader", "{text}");
             assert_eq!(problem.message.contains("hunter2"), shown, "{}", problem.message);
+            assert_eq!(problem.message.contains("2 fields, which are not shown"), !shown);
             assert!(crate::file_columns(&report).is_none(), "names that may be values");
+            assert_eq!(format!("{report:?}").contains("hunter2"), shown, "{report:?}");
+        }
+        // No header either way, and another problem is found first.
+        let long = format!("hunter2,{}\n", "x".repeat(300));
+        for text in ["hunter2,\n", &long] {
+            let report = report(&contract, text);
+            assert_eq!(report.problem.as_ref().unwrap().name, "File.HeaderInvalid", "{text}");
+            assert_eq!(crate::file_columns(&report).is_some(), shown, "{text}");
+            assert_eq!(format!("{report:?}").contains("hunter2"), shown, "{report:?}");
         }
     }
 }

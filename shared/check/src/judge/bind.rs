@@ -37,9 +37,12 @@ impl Judge {
     ///
     /// # Errors
     /// When a table could not have such columns, or none of them is the contract's. The
-    /// columns are bound all the same, so that the report has them.
+    /// columns are bound all the same, so that the report has them; except where they may be
+    /// the values of a first row, and the contract has sensitive columns.
     pub(crate) fn bind_header(&mut self, names: Vec<String>) -> Result<(), FileProblem> {
         let bound = bind(&names, &self.contract, self.table.as_ref());
+        self.hides_names =
+            self.is_unknown(&bound) && self.contract.columns.iter().any(is_sensitive);
         let problem = self.judge_names(&names, &bound, "header");
         self.compile(names, &bound, None);
         problem.map_or(Ok(()), Err)
@@ -190,9 +193,7 @@ impl Judge {
                 ),
             ));
         }
-        // A contract without columns asks for nothing, as the draft of one does.
-        let asks = !self.contract.columns.is_empty();
-        if asks && !bound.iter().any(|binding| matches!(binding, Binding::Contract(_))) {
+        if self.is_unknown(bound) {
             return Some(self.unknown_header(names, place));
         }
         if let Some(name) = duplicate(names, bound, &self.contract, self.table.as_ref()) {
@@ -207,12 +208,26 @@ impl Judge {
         None
     }
 
-    /// None of the names is the contract's. They may be the values of a first row, so they are
-    /// not shown where the contract has sensitive columns.
+    /// Whether the contract has columns, and none of these is one of them. One without columns
+    /// asks for nothing, as the draft of a contract does.
+    fn is_unknown(&self, bound: &[Binding]) -> bool {
+        !self.contract.columns.is_empty()
+            && !bound.iter().any(|binding| matches!(binding, Binding::Contract(_)))
+    }
+
+    /// None of the names is the contract's.
     fn unknown_header(&self, names: &[String], place: &str) -> FileProblem {
         let count = self.contract.columns.len();
         let mut message = format!("the {place} has none of the contract's {count} columns");
-        if !self.contract.columns.iter().any(is_sensitive) {
+        if self.hides_names {
+            let fields = match names.len() {
+                1 => "1 field, which is".to_owned(),
+                fields => format!("{fields} fields, which are"),
+            };
+            message.push_str(&format!(
+                "; it has {fields} not shown, because the contract has sensitive columns"
+            ));
+        } else {
             let first = show_name(names.first().map_or("", String::as_str));
             message.push_str(&format!(", it starts with {first}"));
         }

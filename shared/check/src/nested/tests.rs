@@ -231,6 +231,27 @@ fn counts_and_equal_elements() {
 }
 
 #[test]
+fn a_map_has_each_key_once_in_every_format() {
+    let entry = MapEntry {
+        key: Column { required: true, ..column("key", FieldType::String) },
+        value: column("value", FieldType::Int),
+    };
+    let column_check = check(&typed("m", ColumnType::Map(Box::new(entry))));
+    for (second, expected) in [("a", vec!["type"]), ("b", vec![])] {
+        let json = object(vec![("a", number("1")), (second, number("2"))]);
+        let value =
+            Value::Map(vec![(Value::Str("a"), Value::Int(1)), (Value::Str(second), Value::Int(2))]);
+        let of_json: Vec<String> =
+            json_faults(&column_check, &json).into_iter().map(|fault| fault.1).collect();
+        let of_value: Vec<String> =
+            value_faults(&column_check, &value).into_iter().map(|fault| fault.1).collect();
+        assert_eq!((&of_json, &of_value), (&of_value, &of_json), "{second}");
+        assert_eq!(of_json, expected, "{second}");
+        assert_eq!(column_check.accepts_value(&value), expected.is_empty());
+    }
+}
+
+#[test]
 fn typed_values_are_held_exactly_or_refused() {
     let of = |field_type, value: Value<'static>| {
         let column = check(&column("c", field_type));

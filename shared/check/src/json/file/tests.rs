@@ -188,6 +188,8 @@ fn problems_of_the_file_as_a_whole() {
     assert_eq!(problem(JsonLayout::Auto, b"[{\"id\":1}\n{}]"), ("File.JsonInvalid", Some(2)));
     assert_eq!(problem(JsonLayout::Auto, b"[1]\n[2]"), ("File.JsonInvalid", Some(2)));
     assert_eq!(problem(JsonLayout::Auto, b"{\"x\":1}\n{\"y\":1}"), ("File.UnknownHeader", None));
+    let (broken, _) = check(&orders(), JsonLayout::Lines, b"{\"id\":1\n{\"id\":}\n");
+    assert_eq!((broken.problem, broken.rows, broken.bad_rows), (None, 2, 2), "bad, not unknown");
     assert_eq!(
         problem(JsonLayout::Auto, b"{\"id\":1,\"Id\":2}"),
         ("File.DuplicateColumn", Some(1))
