@@ -15,6 +15,9 @@ from local.storm.plan import Kill
 _LOOK_SECONDS = 0.05
 # So long a function may have nothing to do before an idle process is killed instead.
 _BUSY_SECONDS = 8.0
+# A process this young may still start. On AWS that ends as Runtime.ExitError, which the state
+# machine tries again; the local cloud has a name of its own for it, which AWS has not.
+_YOUNG_SECONDS = 2.0
 _NAME = b"AWS_LAMBDA_FUNCTION_NAME="
 
 
@@ -83,7 +86,8 @@ class Killer:
             busy = [pid for pid, ticks in now.items() if ticks > before.get(pid, ticks)]
             is_last = time.monotonic() > deadline
             for pid in [*busy, *(now if is_last else ())]:
-                if function_of(pid) == function and _kill(pid, self._parent):
+                is_target = function_of(pid) == function and age_seconds(pid) >= _YOUNG_SECONDS
+                if is_target and _kill(pid, self._parent):
                     return Killed(target, pid, pid in busy)
             if is_last:
                 return None
@@ -109,6 +113,15 @@ def cpu_seconds(pid: int) -> tuple[float, float]:
     own = (int(stat[11]) + int(stat[12])) / tick
     ended = (int(stat[13]) + int(stat[14])) / tick
     return own, ended + sum(children(pid).values()) / tick
+
+
+def age_seconds(pid: int) -> float:
+    """Seconds since the process was started; 0 of one that is gone."""
+    stat = _stat(pid)
+    if stat is None:
+        return 0.0
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return uptime - int(stat[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def idle_seconds() -> float:

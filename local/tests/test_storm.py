@@ -351,6 +351,8 @@ def test_only_a_child_with_the_functions_name_is_killed() -> None:
         worker = killer.Killer(os.getpid(), "s-", [kill], lambda: 0.6)
         worker.start()
         assert target.wait(timeout=20) == -signal.SIGKILL
+        # Not while it may still have been starting.
+        assert killer.age_seconds(other.pid) >= 2.0
         while not worker.is_done():
             time.sleep(0.01)
         assert [(it.target, it.pid) for it in worker.killed] == [("intake", target.pid)]
@@ -470,6 +472,13 @@ def test_the_bottleneck_follows_from_the_figures() -> None:
 
     assert said(0.1).startswith("The bottleneck was this machine, and the local cloud on it")
     assert said(0.9).startswith("0.90 of 2 cores were idle") and "3.0 times" in said(0.9)
+
+
+def test_a_process_that_is_gone_has_no_age() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert killer.age_seconds(process.pid) == 0.0
+    assert killer.age_seconds(os.getpid()) > 0.0
 
 
 def test_idle_time_grows() -> None:
