@@ -284,7 +284,12 @@ class Storm:
             states = Counter(entry.state for entry in entries)
             prefix = f"s3://{self.stack.output('LandingBucket')}/"
             self.duplicates.committed(
-                {entry.path.removeprefix(prefix) for entry in entries if entry.state == "committed"}
+                # One that failed is delivered again as well, which is its second chance.
+                {
+                    entry.path.removeprefix(prefix)
+                    for entry in entries
+                    if entry.state in ("committed", "failed")
+                }
             )
             phase.update(
                 f"{self.uploads.uploaded:,} uploaded; "
@@ -421,9 +426,10 @@ def run(arguments: argparse.Namespace) -> int:
         "IntakeBatchingWindowSeconds": str(arguments.window),
         "IntakeMaximumConcurrency": str(arguments.concurrency),
         "IntakeRetrySeconds": str(retry_seconds(arguments.window)),
-        # A line for each file is no use to anyone here; that a commit was lost is one.
+        # Commit conflicts are told at this level.
         "LogLevel": "info",
     }
+    is_good = False
     try:
         stack = cloud.up(_STACK, arguments.region, parameters=parameters, ready_built=True)
         console.heading(
@@ -433,10 +439,12 @@ def run(arguments: argparse.Namespace) -> int:
         storm = Storm(stack, plan, arguments)
         settled = storm.run()
         results, verdict = storm.results()
+        if not settled:
+            verdict.add(f"the storm was not over after {arguments.minutes:g} minutes")
+        is_good = not verdict.problems
     finally:
-        cloud.down(_STACK, keep_logs=sys.exc_info()[0] is not None)
-    if not settled:
-        verdict.add(f"the storm was not over after {arguments.minutes:g} minutes")
+        # The logs of a storm that went wrong are what one wants to read next.
+        cloud.down(_STACK, keep_logs=not is_good)
     _RESULTS.parent.mkdir(parents=True, exist_ok=True)
     _RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -444,21 +452,22 @@ def run(arguments: argparse.Namespace) -> int:
     console.table(report.rows(results))
     console.say()
     console.say(report.bottleneck(results))
-    if arguments.write_docs and not verdict.problems:
+    if arguments.write_docs and is_good:
         report.write(_DOCUMENT, results)
     for problem in verdict.problems:
         console.say(console.bad(problem))
-    good = len(plan.files) - len(verdict.problems) if not verdict.problems else None
     console.say()
+    count = f"{len(plan.files):,}"
     console.say(
-        console.good(f"storm: {good:,} of {len(plan.files):,} files, nothing lost or doubled")
-        if good is not None
+        console.good(f"storm: {count} of {count} files, nothing lost or doubled")
+        if is_good
         else console.bad(
             f"storm: {verdict.lost_rows:,} rows lost, {verdict.doubled_rows:,} doubled, "
-            f"{len(verdict.problems)} problems; results in {_relative(_RESULTS)}"
+            f"{len(verdict.problems)} problems; results in {_relative(_RESULTS)}, "
+            f"logs in {_relative(stack.directory)}"
         )
     )
-    return 1 if verdict.problems else 0
+    return 0 if is_good else 1
 
 
 def _relative(path: Path) -> str:
