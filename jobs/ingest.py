@@ -220,12 +220,17 @@ def parse_batch(text: str | bytes, source: str) -> Batch:
     )
 
 
-def short_digest(object_id: str) -> str:
-    """The first 16 digits of the SHA-256 over an object id after its length (shared/lake)."""
+def object_digest(object_id: str) -> str:
+    """The SHA-256 over an object id after its length (shared/messages)."""
     encoded = object_id.encode()
     digest = hashlib.sha256(len(encoded).to_bytes(8, "big"))
     digest.update(encoded)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
+
+
+def short_digest(object_id: str) -> str:
+    """The first 16 digits of an object's digest (shared/lake)."""
+    return object_digest(object_id)[:16]
 
 
 def marker(batch_id: str, rows: Mapping[ObjectVersion, int]) -> dict[str, str]:
@@ -274,6 +279,8 @@ class CsvFormat:
     quote: str = '"'
     header: bool = True
     null_value: str | None = None
+    # What the server states and this job cannot follow, in words.
+    unsupported: str | None = None
 
 
 @dataclass(frozen=True)
@@ -289,11 +296,15 @@ class Contract:
     sources: tuple[tuple[str, CsvFormat], ...]
     # `onDrift: evolve`: the table stops requiring what the contract does not.
     relaxes: bool = False
+    # Columns whose values, together, no two rows of a batch may share.
+    keys: tuple[tuple[str, ...], ...] = ()
 
     def format_of(self, bucket: str, key: str) -> CsvFormat:
         """The dialect of the source that claims the object."""
         for location, csv_format in self.sources:
             if location_matches(location, bucket, key):
+                if csv_format.unsupported:
+                    raise _unsupported(csv_format.unsupported)
                 return csv_format
         raise JobError(
             "Contract.NotFound",
@@ -309,6 +320,9 @@ def parse_contract(text: str | bytes) -> Contract:
         schema = document["schema"][0]
         servers = document.get("servers") or []
         properties = schema["properties"]
+        for item in properties:
+            if words := _unsupported_column(item):
+                raise _unsupported(words)
         columns = tuple(
             Column(
                 name=item.get("physicalName") or item["name"],
@@ -338,6 +352,7 @@ def parse_contract(text: str | bytes) -> Contract:
                 (item["location"], _csv_format(item)) for item in servers if item["type"] == "s3"
             ),
             relaxes=_custom(document).get("onDrift") == "evolve",
+            keys=_keys(schema),
         )
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise JobError(
@@ -364,9 +379,87 @@ def _is_required(item: Mapping[str, Any]) -> bool:
     )
 
 
+def _unsupported(words: str) -> JobError:
+    return JobError(
+        "Job.ContractUnsupported",
+        f"{words}, and the Glue job cannot follow that yet: set `engine: lambda` in the contract",
+    )
+
+
+# Of shared/contract: text that means delimited text.
+_DELIMITED = ("csv", "tsv", "txt", "text", "delimited")
+# Integers that need a decimal column.
+_WIDE_INTEGERS = ("u64", "i128", "u128")
+
+
+def _unsupported_column(item: Mapping[str, Any]) -> str | None:
+    """What the property states and this job cannot follow."""
+    name = item.get("name")
+    physical = str(item.get("physicalType") or "").lower()
+    nested = physical.startswith(("array", "list", "map", "struct", "row", "object"))
+    if nested or item.get("logicalType") in ("array", "object"):
+        return f"column {name} is nested"
+    options = item.get("logicalTypeOptions") or {}
+    own_format = options.get("format")
+    if item.get("logicalType") in ("date", "time", "timestamp"):
+        for option in ("format", "defaultTimezone"):
+            if options.get(option):
+                return f"column {name} has a `{option}`"
+        if physical in ("", "none") and options.get("timezone") not in (None, True, False):
+            return f"column {name} has a `timezone` of its own"
+    if item.get("logicalType") == "integer" and own_format in _WIDE_INTEGERS:
+        return f"column {name} has the format {own_format}"
+    if _custom(item).get("missingValues"):
+        return f"column {name} has `missingValues`"
+    return None
+
+
+def _keys(schema: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    """Every key of the contract: `unique`, `primaryKey`, and rules that allow no duplicates."""
+    properties = schema["properties"]
+    columns = {item["name"]: item.get("physicalName") or item["name"] for item in properties}
+    primary = sorted(
+        (item for item in properties if item.get("primaryKey")),
+        key=lambda item: item.get("primaryKeyPosition") or sys.maxsize,
+    )
+    keys = [[item["name"]] for item in properties if item.get("unique")]
+    keys.append([item["name"] for item in primary])
+    keys.extend(
+        [item["name"]]
+        for item in properties
+        for rule in item.get("quality") or []
+        if _allows_no_duplicates(rule)
+    )
+    keys.extend(
+        list((rule.get("arguments") or {}).get("properties") or [])
+        for rule in schema.get("quality") or []
+        if _allows_no_duplicates(rule)
+    )
+    named = (tuple(columns[name] for name in key if name in columns) for key in keys)
+    return tuple(dict.fromkeys(key for key in named if key))
+
+
+def _allows_no_duplicates(rule: Mapping[str, Any]) -> bool:
+    return (
+        rule.get("type", "library") == "library"
+        and rule.get("metric", rule.get("rule")) in ("duplicateValues", "duplicateCount")
+        and str(rule.get("severity", "error")).lower() == "error"
+        and 0 in (rule.get("mustBe"), rule.get("mustBeLessOrEqualTo"))
+    )
+
+
 def _csv_format(server: Mapping[str, Any]) -> CsvFormat:
     custom = _custom(server)
-    delimiter = str(server.get("delimiter", custom.get("delimiter", ",")))
+    written = str(server.get("format", "csv")).lower()
+    comma = "\t" if written == "tsv" else ","
+    delimiter = str(server.get("delimiter", custom.get("delimiter", comma)))
+    unsupported = None
+    if written not in _DELIMITED:
+        unsupported = f"the contract's files are {written}"
+    for knob, harmless in (("comment", ""), ("skipLines", 0)):
+        value = server.get(knob, custom.get(knob, harmless))
+        if value not in (harmless, str(harmless), None):
+            unsupported = f"the contract has the option `{knob}`"
     null_value = custom.get("nullValue")
     header = custom.get("header", True)
     return CsvFormat(
@@ -374,6 +467,7 @@ def _csv_format(server: Mapping[str, Any]) -> CsvFormat:
         quote=str(custom.get("quote", '"')),
         header=header if isinstance(header, bool) else str(header).lower() == "true",
         null_value=None if null_value is None else str(null_value),
+        unsupported=unsupported,
     )
 
 
@@ -542,6 +636,28 @@ class Objects:
         return True
 
 
+# S3's limit on a key, and the longest ending of what the check writes about an object.
+_MAX_KEY_BYTES = 1024
+_LONGEST_ENDING = ".rejected.parquet"
+
+
+def split_off_rows(batch: Batch, item: ObjectVersion) -> str:
+    """Where the check keeps the bad rows of an object (schema-check, `address.rs`).
+
+    A key that would be too long is cut: the object's digest and the key's end are left.
+    """
+    start = f"quarantine/{batch.dataset}/{batch.id}/"
+    room = _MAX_KEY_BYTES - len((start + _LONGEST_ENDING).encode())
+    key = item.key.encode()
+    if len(key) <= room:
+        return f"{start}{item.key}.rejected.csv"
+    digest = object_digest(item.id)
+    kept = key[-(room - len(digest) - 1) :]
+    while kept and kept[0] & 0xC0 == 0x80:
+        kept = kept[1:]
+    return f"{start}{digest}-{kept.decode()}.rejected.csv"
+
+
 def refuse_split_objects(objects: Objects, batch: Batch) -> None:
     """Fails when the check split bad rows off an object of the batch.
 
@@ -549,13 +665,47 @@ def refuse_split_objects(objects: Objects, batch: Batch) -> None:
     rows too, which are in quarantine already.
     """
     for item in batch.objects:
-        split_off = f"quarantine/{batch.dataset}/{batch.id}/{item.key}.rejected.csv"
+        split_off = split_off_rows(batch, item)
         if objects.exists(item.bucket, split_off):
             raise JobError(
                 "Job.BadRowsUnsupported",
                 f"s3://{item.bucket}/{item.key} has bad rows (s3://{item.bucket}/{split_off}) and "
                 "the Glue job cannot leave rows out yet: mend the file, or set `engine: lambda` in "
                 "the contract",
+            )
+
+
+# gzip, zstd (a frame, and one to be skipped) and bzip2, by their first bytes.
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
+
+
+def refuse_compressed(path: str) -> None:
+    """Fails for a compressed file, whose bytes would be taken for text."""
+    with open(path, "rb") as file:
+        head = file.read(4)
+    if head.startswith(_COMPRESSED) or head[1:] == b"\x2a\x4d\x18":
+        raise JobError(
+            "Job.CompressionUnsupported",
+            "the file is compressed, and the Glue job cannot read that yet: set `engine: lambda` "
+            "in the contract, or upload it uncompressed",
+        )
+
+
+def refuse_repeated_keys(tables: Sequence[pa.Table], keys: Sequence[Sequence[str]]) -> None:
+    """Fails when two rows share a key.
+
+    The check looks at keys as far as its memory goes and then leaves them to this job. A key
+    with a null in it is equal to nothing. Values are not shown: they may be sensitive.
+    """
+    for key in keys:
+        parts = [table.select(list(key)).drop_null() for table in tables]
+        rows = pa.concat_tables(parts)
+        distinct = rows.group_by(list(key)).aggregate([]).num_rows
+        if distinct != rows.num_rows:
+            raise JobError(
+                "File.BadRows",
+                f"{rows.num_rows - distinct} rows of the batch repeat the key {', '.join(key)} of "
+                "an earlier row; remove them and upload the files again",
             )
 
 
@@ -908,6 +1058,8 @@ def load(arguments: Arguments, environment: Mapping[str, str]) -> dict[str, Any]
     def rows_of(item: ObjectVersion) -> pa.Table:
         return _read_object(objects, item, contract, schema, names)
 
+    if contract.keys and find_commit(table, batch.id) is None:
+        refuse_repeated_keys([rows_of(item) for item in batch.objects], contract.keys)
     committing_catalog = open_catalog(environment, commits=True)
     snapshot = append_once(catalog, committing_catalog, table, batch, rows_of)
     return {
@@ -929,6 +1081,7 @@ def _read_object(
         shutil.copyfileobj(objects.read(item.bucket, item.key, item.etag, item.version_id), copy)
         copy.flush()
         try:
+            refuse_compressed(copy.name)
             return read_csv(copy.name, csv_format, schema, names)
         except JobError as error:
             text = str(error).partition(": ")[2]

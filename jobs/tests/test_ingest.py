@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -293,6 +293,77 @@ class ContractTest(unittest.TestCase):
             self.assertEqual(ingest.column_type(item), expected, item)
         with self.assertRaises(ValueError):
             ingest.column_type({"name": "x", "logicalType": "array"})
+
+    def test_what_the_job_cannot_follow_is_refused_by_name(self) -> None:
+        for column in [
+            "{name: x, logicalType: array, items: {logicalType: string}}",
+            "{name: x, logicalType: object, properties: [{name: y, logicalType: string}]}",
+            "{name: x, physicalType: 'map<string,int>'}",
+            "{name: x, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}",
+            "{name: x, logicalType: timestamp, logicalTypeOptions: {defaultTimezone: CET}}",
+            "{name: x, logicalType: integer, logicalTypeOptions: {format: u64}}",
+        ]:
+            with self.assertRaisesRegex(ingest.JobError, "^Job.ContractUnsupported: column x "):
+                ingest.parse_contract(CONTRACT + f"      - {column}\n")
+        for server in [
+            {"format": "parquet"},
+            {"format": "json"},
+            {"comment": "#"},
+            {"skipLines": 2},
+        ]:
+            csv_format = ingest._csv_format({"format": "csv", **server})
+            contract = replace(
+                ingest.parse_contract(CONTRACT), sources=(("s3://landing/orders/", csv_format),)
+            )
+            with self.assertRaisesRegex(ingest.JobError, "^Job.ContractUnsupported: "):
+                contract.format_of("landing", "orders/1.csv")
+        self.assertEqual(ingest._csv_format({"format": "tsv"}).delimiter, "\t")
+        self.assertIsNone(ingest._csv_format({"format": "csv", "skipLines": 0}).unsupported)
+
+    def test_keys(self) -> None:
+        text = CONTRACT + (
+            "      - {name: a, logicalType: string, unique: true}\n"
+            "      - {name: b, physicalName: bb, logicalType: string, quality: [{metric: "
+            "duplicateValues, mustBe: 0}]}\n"
+            "      - {name: c, logicalType: string, quality: [{metric: duplicateValues, "
+            "mustBeLessThan: 5}]}\n"
+            "    quality:\n"
+            "      - {metric: duplicateValues, mustBe: 0, arguments: {properties: [a, b]}}\n"
+        )
+        self.assertEqual(ingest.parse_contract(text).keys, (("a",), ("id",), ("bb",), ("a", "bb")))
+
+    def test_a_key_is_there_once_in_the_whole_batch(self) -> None:
+        first = pa.table({"a": [1, 2, None], "b": ["x", "x", "x"]})
+        second = pa.table({"a": [3, None, 2], "b": ["x", "x", "y"]})
+        ingest.refuse_repeated_keys([first, second], [("a", "b")])
+        with self.assertRaisesRegex(ingest.JobError, "^File.BadRows: 1 rows .* key a of"):
+            ingest.refuse_repeated_keys([first, second], [("a",)])
+
+    def test_compressed_files_are_refused(self) -> None:
+        for head in [b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"]:
+            with NamedTemporaryFile() as file:
+                file.write(head + b"rest")
+                file.flush()
+                with self.assertRaisesRegex(ingest.JobError, "^Job.CompressionUnsupported: "):
+                    ingest.refuse_compressed(file.name)
+        with NamedTemporaryFile() as file:
+            file.write(b"id,name\n")
+            file.flush()
+            ingest.refuse_compressed(file.name)
+
+    def test_split_off_rows_of_long_keys_are_found(self) -> None:
+        batch = replace(ingest.parse_batch(batch_document(), ""), dataset="orders", id="orders-1")
+        item = replace(batch.objects[0], key="orders/" + "é" * 508)
+        found = ingest.split_off_rows(batch, item)
+        self.assertLessEqual(len(found.encode()), 1024)
+        self.assertTrue(
+            found.startswith(f"quarantine/orders/orders-1/{ingest.object_digest(item.id)}-é")
+        )
+        short = replace(item, key="orders/a.csv")
+        self.assertEqual(
+            ingest.split_off_rows(batch, short),
+            "quarantine/orders/orders-1/orders/a.csv.rejected.csv",
+        )
 
     def test_a_quality_rule_can_require_a_column(self) -> None:
         for rule, required in [
