@@ -1,6 +1,8 @@
 //! Four services in memory that number their calls together, and invocations of the append on
 //! them.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -20,6 +22,8 @@ use landfall_testing::s3::InMemoryBuckets;
 use landfall_testing::service::Calls;
 use landfall_testing::stepfunctions::InMemoryExecutions;
 use tokio::sync::Notify;
+
+use crate::table::Parsed;
 
 /// Two partitions, so that a batch has more than one data file.
 const CONTRACT: &str = "
@@ -61,6 +65,7 @@ pub(crate) struct Cloud {
     pub(crate) ledger: InMemoryTable,
     pub(crate) executions: InMemoryExecutions,
     pub(crate) deps: Arc<Deps>,
+    pub(crate) parsed: Rc<RefCell<Parsed>>,
     contract: ContractRef,
 }
 
@@ -118,7 +123,8 @@ impl Cloud {
             etag: stored.etag,
             version_id: Some(stored.version_id),
         };
-        Self { calls, glue, s3, ledger, executions, deps: Arc::new(deps), contract }
+        let (deps, parsed) = (Arc::new(deps), Rc::default());
+        Self { calls, glue, s3, ledger, executions, deps, parsed, contract }
     }
 
     /// A landing object of the name with rows of these ids, whose event intake has received.

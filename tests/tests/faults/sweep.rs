@@ -123,8 +123,8 @@ fn strike(
             Ok(Ok(outcome)) => {
                 read = Some(outcome.read);
                 tally.noticed.fetch_add(usize::from(outcome.noticed), Ordering::Relaxed);
-                // An execution that succeeds, and a held one, has no retry to leave out.
-                if !outcome.noticed || kind.holds() {
+                // What succeeds, is held or is denied has no retry to leave out.
+                if !outcome.noticed || kind.holds() || kind == Kind::Denied {
                     break;
                 }
             }

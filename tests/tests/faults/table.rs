@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use iceberg::spec::{Manifest, ManifestList, ManifestStatus, SnapshotRef, TableMetadata};
+use iceberg::spec::{
+    FormatVersion, Manifest, ManifestList, ManifestStatus, SnapshotRef, TableMetadata,
+};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::cloud::Cloud;
@@ -34,6 +36,18 @@ pub(crate) struct Read {
     pub(crate) named: BTreeSet<String>,
 }
 
+/// What files hold. A file never changes, and most of a table stays from one look at it to the
+/// next.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    /// Manifests of a list, each with the snapshot that added it.
+    lists: BTreeMap<String, Rc<[(String, i64)]>>,
+    /// Data files of a manifest, each with whether the manifest's snapshot added it.
+    manifests: BTreeMap<String, Rc<[(String, bool)]>>,
+    /// Ids of the rows of a data file.
+    data_files: BTreeMap<String, Rc<[i64]>>,
+}
+
 /// Reads the table.
 ///
 /// # Errors
@@ -43,48 +57,35 @@ pub(crate) fn read(cloud: &Cloud) -> Result<Read, String> {
         .glue
         .parameter("lake", "orders", "metadata_location")
         .ok_or_else(|| "there is no table".to_owned())?;
-    let content = |path: &str| {
+    let mut named = BTreeSet::new();
+    let mut content = |path: &str| {
+        named.insert(path.to_owned());
         cloud.s3.get(path).ok_or_else(|| format!("the table names {path}, which is gone"))
     };
     let metadata: TableMetadata = serde_json::from_slice(&content(&location)?).unwrap();
-    let mut named = BTreeSet::from([location.clone()]);
     for log in metadata.metadata_log() {
         content(&log.metadata_file)?;
-        named.insert(log.metadata_file.clone());
     }
-    let mut manifests: BTreeMap<String, Rc<Manifest>> = BTreeMap::new();
-    let mut data_files: BTreeMap<String, Rc<[i64]>> = BTreeMap::new();
+    let mut parsed = cloud.parsed.borrow_mut();
+    let Parsed { lists, manifests, data_files } = &mut *parsed;
     let mut ids = Vec::new();
     let mut snapshots = Vec::new();
     for snapshot in metadata.snapshots() {
-        let list = content(snapshot.manifest_list())?;
-        named.insert(snapshot.manifest_list().to_owned());
-        let list = ManifestList::parse_with_version(&list, metadata.format_version()).unwrap();
         let is_current = metadata.current_snapshot_id() == Some(snapshot.snapshot_id());
         let mut added = Vec::new();
-        for listed in list.entries() {
-            let path = &listed.manifest_path;
-            let manifest = match manifests.get(path) {
-                Some(manifest) => manifest.clone(),
-                None => {
-                    let manifest = Rc::new(Manifest::parse_avro(&content(path)?).unwrap());
-                    manifests.entry(path.clone()).or_insert(manifest).clone()
-                }
-            };
-            let of_this_snapshot = listed.added_snapshot_id == snapshot.snapshot_id();
-            for entry in manifest.entries() {
-                let path = entry.file_path();
-                let rows = match data_files.get(path) {
-                    Some(rows) => rows.clone(),
-                    None => {
-                        let rows = ids_of(content(path)?);
-                        data_files.entry(path.to_owned()).or_insert(rows).clone()
-                    }
-                };
+        let path = snapshot.manifest_list();
+        let bytes = content(path)?;
+        let list = lists.entry(path.to_owned()).or_insert_with(|| manifests_of(&bytes));
+        for (path, added_by) in list.iter() {
+            let bytes = content(path)?;
+            let manifest = manifests.entry(path.clone()).or_insert_with(|| files_of(&bytes));
+            for (path, is_new) in manifest.iter() {
+                let bytes = content(path)?;
+                let rows = data_files.entry(path.clone()).or_insert_with(|| ids_of(bytes));
                 if is_current {
                     ids.extend(rows.iter());
                 }
-                if of_this_snapshot && entry.status() == ManifestStatus::Added {
+                if *is_new && *added_by == snapshot.snapshot_id() {
                     added.extend(rows.iter());
                 }
             }
@@ -92,11 +93,23 @@ pub(crate) fn read(cloud: &Cloud) -> Result<Read, String> {
         added.sort_unstable();
         snapshots.push(Snapshot { snapshot: snapshot.clone(), added });
     }
-    named.extend(manifests.into_keys());
-    named.extend(data_files.into_keys());
     ids.sort_unstable();
     snapshots.sort_by_key(|snapshot| snapshot.snapshot.sequence_number());
     Ok(Read { metadata_location: location, snapshots, ids, named })
+}
+
+fn manifests_of(list: &[u8]) -> Rc<[(String, i64)]> {
+    let list = ManifestList::parse_with_version(list, FormatVersion::V2).unwrap();
+    let manifests = list.entries().iter();
+    manifests.map(|listed| (listed.manifest_path.clone(), listed.added_snapshot_id)).collect()
+}
+
+fn files_of(manifest: &[u8]) -> Rc<[(String, bool)]> {
+    let manifest = Manifest::parse_avro(manifest).unwrap();
+    let files = manifest.entries().iter();
+    files
+        .map(|file| (file.file_path().to_owned(), file.status() == ManifestStatus::Added))
+        .collect()
 }
 
 fn ids_of(file: impl parquet::file::reader::ChunkReader + 'static) -> Rc<[i64]> {
