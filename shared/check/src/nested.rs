@@ -177,14 +177,18 @@ impl MapCheck {
         Self { key, value, properties }
     }
 
-    fn repeats_a_key(object: &Members<'_>) -> bool {
-        let mut seen = HashSet::with_capacity(object.len());
-        !object.iter().all(|(key, _)| seen.insert(key.as_ref()))
+    fn repeats_a_key(&self, object: &Members<'_>) -> bool {
+        if self.key.kind.is_text() {
+            let mut seen = HashSet::with_capacity(object.len());
+            return !object.iter().all(|(key, _)| seen.insert(key.as_ref()));
+        }
+        // `1` and `01` are one integer. What is no key at all is reported as that.
+        let keys = object.iter().filter_map(|(key, _)| self.key.kind.of_text(key.as_bytes()));
+        repeats_a_value(keys)
     }
 
     fn repeats_a_typed_key(&self, entries: &[(Value<'_>, Value<'_>)]) -> bool {
-        let mut seen = HashSet::with_capacity(entries.len());
-        !entries.iter().all(|(key, _)| seen.insert(text_of(key, self.key.data_type())))
+        repeats_a_value(entries.iter().filter_map(|(key, _)| self.key.kind.of_value(key)))
     }
 }
 
@@ -200,7 +204,7 @@ impl ColumnCheck {
             (Kind::Struct(check), Json::Object(object)) => {
                 let (members, twice) = check.members(object);
                 twice.is_none()
-                    && check.properties.holds(object.len())
+                    && check.properties.holds(present_members(object))
                     && check
                         .fields
                         .iter()
@@ -214,7 +218,7 @@ impl ColumnCheck {
             }
             (Kind::Map(check), Json::Object(object)) => {
                 check.properties.holds(object.len())
-                    && !MapCheck::repeats_a_key(object)
+                    && !check.repeats_a_key(object)
                     && object.iter().all(|(key, json)| {
                         check.key.accepts(key.as_bytes(), false) && check.value.accepts_json(json)
                     })
@@ -233,7 +237,8 @@ impl ColumnCheck {
                 if let Some(name) = twice {
                     faults.value(self, Rule::Type, None, || format!("it has the key {name} twice"));
                 }
-                check.properties.check(self, object.len(), "properties", PROPERTIES, faults);
+                let present = present_members(object);
+                check.properties.check(self, present, "properties", PROPERTIES, faults);
                 for (field, json) in check.fields.iter().zip(members) {
                     faults.inside(self, Step::Field(field.name()), |faults| {
                         field.check_json(json.unwrap_or(&Json::Null), faults);
@@ -251,7 +256,7 @@ impl ColumnCheck {
             }
             (Kind::Map(check), Json::Object(object)) => {
                 check.properties.check(self, object.len(), "entries", PROPERTIES, faults);
-                if MapCheck::repeats_a_key(object) {
+                if check.repeats_a_key(object) {
                     faults.value(self, Rule::Type, None, || KEY_TWICE.to_owned());
                 }
                 for (index, (key, json)) in object.iter().enumerate() {
@@ -470,8 +475,23 @@ impl ColumnCheck {
     }
 }
 
+fn repeats_a_value<'v>(mut values: impl Iterator<Item = Value<'v>>) -> bool {
+    let mut seen = HashSet::new();
+    !values.all(|value| {
+        let mut bytes = Vec::new();
+        canonical::push(&value, &mut bytes);
+        seen.insert(bytes)
+    })
+}
+
 /// A map holds one value for each key.
 const KEY_TWICE: &str = "it has a key twice";
+
+/// Members of an object that are not null: files with types of their own do not tell a null
+/// from a field that is not there, and a JSON file is held to the same.
+fn present_members(object: &Members<'_>) -> usize {
+    object.iter().filter(|(_, json)| !json.is_null()).count()
+}
 
 fn present(fields: &[Value<'_>]) -> usize {
     fields.iter().filter(|field| **field != Value::Null).count()

@@ -228,6 +228,9 @@ fn counts_and_equal_elements() {
     assert_eq!(of(object(vec![("a", number("1")), ("a", number("2"))])), "type");
     let none = Value::Struct(vec![Value::Null, Value::Null]);
     assert_eq!(value_faults(&column_check, &none)[0].1, "min-properties");
+    assert_eq!(of(object(vec![("a", Json::Null)])), "min-properties", "a null is not there");
+    let with_null = vec![("a", number("1")), ("b", number("1")), ("c", Json::Null)];
+    assert_eq!(of(object(with_null)), "");
 }
 
 #[test]
@@ -249,6 +252,20 @@ fn a_map_has_each_key_once_in_every_format() {
         assert_eq!(of_json, expected, "{second}");
         assert_eq!(column_check.accepts_value(&value), expected.is_empty());
     }
+    let entry = MapEntry {
+        key: Column { required: true, ..column("key", FieldType::Double) },
+        value: column("value", FieldType::Int),
+    };
+    let column_check = check(&typed("m", ColumnType::Map(Box::new(entry))));
+    let json = object(vec![("0", number("1")), ("-0.0", number("2"))]);
+    assert_eq!(json_faults(&column_check, &json)[0].1, "type", "keys are values, not texts");
+    let (zero, minus_zero) = (Value::Double(0.0), Value::Double(-0.0));
+    let value = Value::Map(vec![(zero, Value::Null), (minus_zero, Value::Null)]);
+    assert_eq!(value_faults(&column_check, &value)[0].1, "type");
+    let no_keys = object(vec![("x", number("1")), ("y", number("2"))]);
+    let paths: Vec<String> =
+        json_faults(&column_check, &no_keys).into_iter().map(|f| f.0).collect();
+    assert_eq!(paths, ["m[0].key", "m[1].key"]);
 }
 
 #[test]
