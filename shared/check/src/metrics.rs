@@ -256,7 +256,8 @@ impl Counter {
             What::Duplicate { beyond: true, .. } => None,
             _ => Some(figure),
         };
-        let unit = match unit {
+        let counted = |figure: f64| match unit {
+            MetricUnit::Rows if figure == 1.0 => "row",
             MetricUnit::Rows => "rows",
             MetricUnit::Percent => "percent",
         };
@@ -268,7 +269,7 @@ impl Counter {
             MetricKind::DuplicateValues { .. } => "duplicateValues",
         };
         let columns = columns_of(kind);
-        let expected = format!("{} {unit}", in_words(expectation));
+        let expected = format!("{} {}", in_words(expectation), counted(last_bound(expectation)));
         let of = match columns.as_slice() {
             [] => String::new(),
             [one] => format!(" of column {one}"),
@@ -277,9 +278,9 @@ impl Counter {
         let holds = measured.is_none_or(|measured| holds(expectation, measured));
         let message = match measured {
             Some(measured) => {
-                let measured = shown(measured);
+                let figure = shown(measured);
                 let verb = if holds { "as it must be" } else { "and must be" };
-                format!("{metric}{of} is {measured} {unit}, {verb} {expected}")
+                format!("{metric}{of} is {figure} {}, {verb} {expected}", counted(measured))
             }
             None => format!(
                 "{metric}{of} was not counted to the end, because its values do not fit the \
@@ -291,7 +292,10 @@ impl Counter {
             metric,
             columns,
             measured,
-            unit,
+            unit: match unit {
+                MetricUnit::Rows => "rows",
+                MetricUnit::Percent => "percent",
+            },
             expectation: expected,
             severity: *severity,
             holds,
@@ -326,6 +330,20 @@ fn in_words(expectation: Expectation) -> String {
         Expectation::NotBetween(from, to) => {
             format!("less than {} or more than {}", shown(from), shown(to))
         }
+    }
+}
+
+/// The bound that stands last in the words.
+fn last_bound(expectation: Expectation) -> f64 {
+    match expectation {
+        Expectation::Equal(bound)
+        | Expectation::NotEqual(bound)
+        | Expectation::Greater(bound)
+        | Expectation::GreaterOrEqual(bound)
+        | Expectation::Less(bound)
+        | Expectation::LessOrEqual(bound)
+        | Expectation::Between(_, bound)
+        | Expectation::NotBetween(_, bound) => bound,
     }
 }
 

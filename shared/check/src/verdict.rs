@@ -1,9 +1,10 @@
 //! From what was found to what happens to the file.
 
-use landfall_contract::{BadRowLimit, OnBadRows, Policy};
+use landfall_contract::{BadRowLimit, OnBadRows, Policy, Severity};
 use landfall_messages::Verdict;
 
 use crate::drift::Drift;
+use crate::metrics::MetricOutcome;
 use crate::report::FileReport;
 
 /// What happens to a file.
@@ -43,7 +44,7 @@ pub fn decide(report: &FileReport, drift: &Drift, policy: &Policy) -> Decision {
     if let Some(message) = refused_rows(report, policy) {
         return reject("File.BadRows", message);
     }
-    let rows = accepted_rows(report);
+    let rows = format!("{}{}", accepted_rows(report), missed_warnings(report));
     match decisive.filter(|(_, change)| change.verdict != Verdict::Accept) {
         Some((kind, change)) if change.verdict == Verdict::Review => Decision {
             verdict: Verdict::Review,
@@ -68,6 +69,23 @@ fn refused_metrics(report: &FileReport) -> Option<String> {
         1 => format!("{}; one more metric is missed", first.message),
         more => format!("{}; {more} more metrics are missed", first.message),
     })
+}
+
+/// The metrics that are missed and only warned of, to be added to a message; empty without any.
+fn missed_warnings(report: &FileReport) -> String {
+    let is_missed = |metric: &&MetricOutcome| !metric.holds && metric.severity == Severity::Warning;
+    let missed: Vec<_> = report.metrics.iter().filter(is_missed).collect();
+    let Some(first) = missed.first() else { return String::new() };
+    let which = match &first.name {
+        Some(name) => format!("metric {name}"),
+        None => "a metric".to_owned(),
+    };
+    let more = match missed.len() - 1 {
+        0 => String::new(),
+        1 => "; one more metric is missed".to_owned(),
+        more => format!("; {more} more metrics are missed"),
+    };
+    format!("; {which} is missed: {}{more}", first.message)
 }
 
 /// Why the bad rows refuse the whole file, if they do.
@@ -136,7 +154,6 @@ mod tests {
     use super::*;
     use crate::drift::{FileColumn, compare};
     use crate::fixture::{column, contract};
-    use crate::metrics::MetricOutcome;
     use crate::report::FileProblem;
 
     fn report(rows: u64, bad: u64, loadable: u64) -> FileReport {
@@ -245,6 +262,19 @@ mod tests {
         let quarantine = policy(OnBadRows::Quarantine, None);
         let mild = with(vec![metric(Severity::Info), metric(Severity::Warning)]);
         assert_eq!(decide_rows(&mild, &quarantine), (Verdict::Accept, None));
+        assert_eq!(
+            decide(&mild, &Drift::default(), &quarantine).message,
+            "4 rows good, 1 of 5 rows set aside; a metric is missed: missed as Warning"
+        );
+        let named = MetricOutcome { name: Some("known".into()), ..metric(Severity::Warning) };
+        let warned = with(vec![named, metric(Severity::Warning), metric(Severity::Warning)]);
+        let message = decide(&warned, &Drift::default(), &quarantine).message;
+        assert!(
+            message.ends_with(
+                "; metric known is missed: missed as Warning; 2 more metrics are missed"
+            ),
+            "{message}"
+        );
         let strict = with(vec![metric(Severity::Warning), metric(Severity::Error)]);
         let decision = decide(&strict, &Drift::default(), &policy(OnBadRows::Reject, None));
         assert_eq!(

@@ -164,6 +164,23 @@ fn outcomes_are_told_in_words_and_only_errors_refuse() {
 }
 
 #[test]
+fn one_row_is_not_rows() {
+    let message = |expectation, text: &str| {
+        let rows = metric(MetricKind::RowCount, MetricUnit::Rows, expectation);
+        report(vec![rows], text).metrics[0].message.clone()
+    };
+    let (one, two) = ("id,name\n1,a\n", "id,name\n1,a\n2,b\n");
+    assert_eq!(
+        message(Expectation::GreaterOrEqual(1.0), two),
+        "rowCount is 2 rows, as it must be at least 1 row"
+    );
+    assert_eq!(
+        message(Expectation::Between(1.0, 5.0), one),
+        "rowCount is 1 row, as it must be between 1 and 5 rows"
+    );
+}
+
+#[test]
 fn a_file_with_a_problem_has_no_metrics() {
     let rows = || metric(MetricKind::RowCount, MetricUnit::Rows, Expectation::Greater(0.0));
     let report = report(vec![rows()], "id,name\n");
@@ -184,4 +201,6 @@ fn duplicates_that_do_not_fit_the_memory_are_not_held_against_the_file() {
     assert!(matches!(report.keys, KeysChecked::Beyond { rows } if rows > 1_000));
     assert_eq!((report.metrics[0].measured, report.metrics[0].refuses()), (None, false));
     assert!(report.metrics[0].message.contains("not counted to the end"));
+    let json = serde_json::to_value(&report.metrics[0]).unwrap();
+    assert!(json.get("measured").is_none(), "no figure, not null: {json}");
 }
