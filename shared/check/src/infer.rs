@@ -9,9 +9,9 @@ use crate::value;
 ///
 /// The narrowest wins, in the order boolean, long, double, date, timestamp, timestamptz; a
 /// column without such a type, or without values, is a string. In delimited text only `true`
-/// and `false` would be booleans, and may as well be words, so there is no boolean there. Nothing is inferred that would lose
-/// what the file says: a number with leading zeros is a code, and a number of more than 15
-/// significant digits has no exact double.
+/// and `false` would be booleans, and may as well be words, so there is no boolean there.
+/// Nothing is inferred that would lose what the file says: a number with leading zeros is a code,
+/// and a number of more than 15 significant digits has no exact double.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Inference {
     candidates: u8,
