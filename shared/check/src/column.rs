@@ -97,7 +97,7 @@ impl ColumnCheck {
             ))),
         };
         let text = match column.column_type {
-            ColumnType::Primitive(_) => TextRules::new(rules).map_err(wrong)?,
+            ColumnType::Primitive(_) => TextRules::new(rules, &kind).map_err(wrong)?,
             _ => None,
         };
         Ok(Self {
@@ -314,7 +314,7 @@ impl ColumnCheck {
         self.kind.accepts_text(bytes)
             && match &self.text {
                 None => true,
-                Some(rules) => rules.accept(bytes, ascii),
+                Some(rules) => rules.accept(&self.kind, bytes, ascii),
             }
     }
 
@@ -343,15 +343,13 @@ impl ColumnCheck {
             broken.insert(Rule::Encoding);
             return broken;
         }
-        match self.kind.of_text(bytes) {
-            None => {
-                broken.insert(Rule::Type);
-                return broken;
-            }
-            Some(value) => self.kind.bounds(&value, &mut broken),
-        }
+        let Some(value) = self.kind.of_text(bytes) else {
+            broken.insert(Rule::Type);
+            return broken;
+        };
+        self.kind.bounds(&value, &mut broken);
         if let Some(rules) = &self.text {
-            rules.broken(bytes, &mut broken);
+            rules.broken(&value, bytes, &mut broken);
         }
         broken
     }

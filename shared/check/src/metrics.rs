@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use crate::column::ColumnCheck;
 use crate::judge::{Cells, fingerprint, is_uuid, places_of};
 use crate::keys::{Fingerprint, KeySet};
-use crate::text_rules::ValidValues;
+use crate::text_rules::ListedValues;
 
 /// What a metric of the contract came to.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,11 +81,11 @@ enum What {
     Rows,
     Null,
     Missing {
-        texts: ValidValues,
+        texts: ListedValues,
         nulls: bool,
     },
     Invalid {
-        valid_values: Option<ValidValues>,
+        valid_values: Option<ListedValues>,
         pattern: Option<regex::bytes::Regex>,
     },
     Duplicate {
@@ -101,10 +101,10 @@ impl What {
             MetricKind::RowCount => Self::Rows,
             MetricKind::NullValues { .. } => Self::Null,
             MetricKind::MissingValues { texts, nulls, .. } => {
-                Self::Missing { texts: ValidValues::new(texts), nulls: *nulls }
+                Self::Missing { texts: ListedValues::new(texts), nulls: *nulls }
             }
             MetricKind::InvalidValues { valid_values, pattern, .. } => Self::Invalid {
-                valid_values: valid_values.as_deref().map(ValidValues::new),
+                valid_values: valid_values.as_deref().map(ListedValues::new),
                 // An expression that compiled for texts compiles for bytes.
                 pattern: pattern
                     .as_ref()
@@ -148,8 +148,17 @@ impl Metrics {
     pub(crate) fn bind(&mut self, columns: &[ColumnCheck]) {
         for counter in &mut self.counters {
             counter.places = places_of(&columns_of(&counter.metric.kind), columns);
-            if let What::Duplicate { uuid, .. } = &mut counter.what {
-                *uuid = is_uuid(counter.places.as_deref(), columns);
+            let first = counter.places.as_deref().and_then(|places| places.first());
+            let column = first.and_then(|place| columns.get(*place));
+            match &mut counter.what {
+                What::Duplicate { uuid, .. } => *uuid = is_uuid(counter.places.as_deref(), columns),
+                What::Missing { texts: listed, .. }
+                | What::Invalid { valid_values: Some(listed), .. } => {
+                    if let Some(column) = column {
+                        listed.read_as(&column.kind);
+                    }
+                }
+                What::Rows | What::Null | What::Invalid { valid_values: None, .. } => {}
             }
         }
     }
@@ -212,7 +221,7 @@ impl Metrics {
                     match columns.get(place) {
                         None => what.counts_nulls(),
                         Some(column) if row.is_null(place, column) => what.counts_nulls(),
-                        Some(column) => what.counts(&row.text(place, column)),
+                        Some(column) => what.counts(row, place, column),
                     }
                 }
             };
@@ -228,14 +237,19 @@ impl Metrics {
 }
 
 impl What {
-    /// Whether it counts a row with that text.
-    fn counts(&self, text: &[u8]) -> bool {
+    /// Whether it counts a row with that value, which is not null.
+    fn counts<C: Cells + ?Sized>(&self, row: &C, place: usize, column: &ColumnCheck) -> bool {
+        let text = row.text(place, column);
+        let is_among = |listed: &ListedValues| {
+            listed.contain(&text)
+                || (listed.compare_values() && listed.contain_value(&row.value(place, column)))
+        };
         match self {
             Self::Rows | Self::Null | Self::Duplicate { .. } => false,
-            Self::Missing { texts, .. } => texts.contain(text),
+            Self::Missing { texts, .. } => is_among(texts),
             Self::Invalid { valid_values, pattern } => {
-                valid_values.as_ref().is_some_and(|values| !values.contain(text))
-                    || pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text))
+                valid_values.as_ref().is_some_and(|values| !is_among(values))
+                    || pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&text))
             }
         }
     }

@@ -384,8 +384,8 @@ impl ColumnCheck {
                 self.kind.bounds(&value, &mut broken);
                 if let Some(rules) = &self.text {
                     let text = text_of(&value, self.data_type());
-                    if !rules.accept(text.as_bytes(), false) {
-                        rules.broken(text.as_bytes(), &mut broken);
+                    if !rules.accept_value(&value, text.as_bytes()) {
+                        rules.broken(&value, text.as_bytes(), &mut broken);
                     }
                 }
             }

@@ -120,7 +120,9 @@ fn of_rules(rules: &TextRules, tests: &mut Vec<Test>) {
     }
     if let Some(values) = &rules.missing_values {
         let all_are_short = values.listed.iter().all(|value| Word::new(value.as_bytes()).is_some());
-        let set = WordSet::new(&values.listed).filter(|_| all_are_short);
+        // The text of a number that is not among them may be another text of one that is.
+        let texts_tell = all_are_short && !values.compare_values();
+        let set = WordSet::new(&values.listed).filter(|_| texts_tell);
         tests.push(set.map_or(Test::Never, Test::NoneOf));
     }
     match rules.format {

@@ -197,18 +197,19 @@ fn ordered(field_type: FieldType, text: &str) -> Result<(String, Ordered), Strin
     }
 }
 
-/// Whether a column of the type can hold the text at all; else the reason in words.
-pub(crate) fn holds(field_type: FieldType, text: &str) -> Result<(), String> {
+/// A value of the column's type as text files write it, so that equal values have one text; else
+/// the reason in words why the type does not hold it.
+pub(crate) fn plain(field_type: FieldType, text: &str) -> Result<String, String> {
     match field_type {
-        FieldType::String => Ok(()),
+        FieldType::String => Ok(text.to_owned()),
         FieldType::Boolean if ["true", "false"].iter().any(|b| text.eq_ignore_ascii_case(b)) => {
-            Ok(())
+            Ok(text.to_ascii_lowercase())
         }
-        FieldType::Uuid if is_uuid(text) => Ok(()),
+        FieldType::Uuid if is_uuid(text) => Ok(text.to_ascii_lowercase()),
         FieldType::Boolean | FieldType::Uuid => {
             Err(format!("{} is no `{field_type}`", quoted(text)))
         }
-        _ => ordered(field_type, text).map(|_| ()),
+        _ => ordered(field_type, text).map(|(plain, _)| plain),
     }
 }
 
@@ -327,12 +328,19 @@ mod tests {
 
     #[test]
     fn values_fit_their_type_or_not() {
-        assert!(holds(FieldType::Boolean, "True").is_ok());
-        assert!(holds(FieldType::Boolean, "1").is_err());
-        assert!(holds(FieldType::Uuid, "123e4567-e89b-12d3-a456-426614174000").is_ok());
-        assert!(holds(FieldType::Uuid, "123e4567").is_err());
-        assert!(holds(FieldType::Int, "x").is_err());
-        assert!(holds(FieldType::String, "").is_ok());
+        let plain = |field_type, text: &str| plain(field_type, text).ok();
+        assert_eq!(plain(FieldType::Boolean, "True").as_deref(), Some("true"));
+        assert_eq!(plain(FieldType::Boolean, "1"), None);
+        let uuid = "123e4567-e89b-12d3-a456-426614174000";
+        assert_eq!(plain(FieldType::Uuid, &uuid.to_uppercase()).as_deref(), Some(uuid));
+        assert_eq!(plain(FieldType::Uuid, "123e4567"), None);
+        assert_eq!(plain(FieldType::Int, "1e3").as_deref(), Some("1000"));
+        assert_eq!(plain(FieldType::Int, "x"), None);
+        assert_eq!(plain(FieldType::String, "01").as_deref(), Some("01"));
+        assert_eq!(
+            plain(FieldType::Timestamp, "2013-01-31 10:00").as_deref(),
+            Some("2013-01-31T10:00:00")
+        );
     }
 
     #[test]

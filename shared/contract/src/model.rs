@@ -382,8 +382,8 @@ pub struct Rules {
     /// Texts that stand for a missing value, none of which may occur, compared as text. The
     /// empty text is one only when it is listed. From the metric `missingValues`.
     pub missing_values: Option<Vec<String>>,
-    /// The value is one of these, compared as text. From the library metric `invalidValues`
-    /// with `validValues` and `mustBe: 0`.
+    /// The value is one of these, as text files write values of the column's type. From the
+    /// library metric `invalidValues` with `validValues` and `mustBe: 0`.
     pub valid_values: Option<Vec<String>>,
     /// Numbers, dates and timestamps: at least this, as written in the document.
     pub minimum: Option<Bound>,

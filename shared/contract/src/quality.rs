@@ -452,15 +452,19 @@ fn valid_values(
     for item in field.items(findings) {
         // A null among the valid values allows nulls, which only `required` forbids anyway.
         let Some(value) = item.scalar_text(findings) else { continue };
-        // Moments with a format of their own are listed as the file writes them.
-        let holds = match column.rules.moment_format {
-            Some(_) => Ok(()),
-            None => bounds::holds(field_type, &value),
+        let rules = &column.rules;
+        let plain = match (&rules.moment_format, &rules.default_timezone) {
+            // Moments with a format of their own are listed as the file writes them.
+            (Some(_), _) => Ok(value),
+            // One without a zone is not UTC then, as it would be without a default.
+            (None, Some(_)) => bounds::plain(FieldType::Timestamp, &value)
+                .or_else(|_| bounds::plain(field_type, &value)),
+            (None, None) => bounds::plain(field_type, &value),
         };
-        if let Err(reason) = holds {
-            findings.problem(&item, reason);
-        } else if !values.contains(&value) {
-            values.push(value);
+        match plain {
+            Err(reason) => findings.problem(&item, reason),
+            Ok(value) if !values.contains(&value) => values.push(value),
+            Ok(_) => {}
         }
     }
     if findings.problems.len() > before {

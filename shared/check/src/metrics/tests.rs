@@ -63,6 +63,18 @@ fn each_metric_counts_its_rows() {
     assert_eq!(measured(invalid(Some(&["a", "b"]), None), TEXT), 2.0);
     assert_eq!(measured(invalid(None, Some("^.$")), TEXT), 2.0);
     assert_eq!(measured(invalid(Some(&["a"]), Some("^x")), TEXT), 3.0);
+    let price = MetricKind::InvalidValues {
+        column: "price".to_owned(),
+        valid_values: Some(vec!["1".to_owned()]),
+        pattern: None,
+    };
+    assert_eq!(measured(price, TEXT), 1.0, "1.0 and 1.00 are the decimal 1, x is none");
+    let price = MetricKind::MissingValues {
+        column: "price".to_owned(),
+        texts: vec!["1".to_owned(), "x".to_owned()],
+        nulls: false,
+    };
+    assert_eq!(measured(price, TEXT), 3.0);
     let duplicate = |columns: &[&str]| MetricKind::DuplicateValues {
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
     };

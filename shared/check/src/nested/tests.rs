@@ -303,6 +303,85 @@ fn rules_on_text_see_typed_values_as_text() {
 }
 
 #[test]
+fn listed_values_are_values_in_every_format() {
+    let moment =
+        |field_type, text: &'static str| crate::value::parse(field_type, text.as_bytes()).unwrap();
+    let money = FieldType::Decimal { precision: 9, scale: 2 };
+    let (stamp, tz) = (FieldType::Timestamp, FieldType::TimestampTz);
+    // What is listed, texts of it, its value, a text of another, and its value.
+    let cases: Vec<(FieldType, &str, Vec<&'static str>, Value<'_>, &'static str, Value<'_>)> = vec![
+        (
+            money,
+            "12.5",
+            vec!["12.5", "12.50", "012.5"],
+            Value::Decimal(1250),
+            "12.51",
+            Value::Decimal(1251),
+        ),
+        (FieldType::Long, "7", vec!["7", "007"], Value::Long(7), "70", Value::Long(70)),
+        (
+            FieldType::Double,
+            "0.1",
+            vec!["0.1", "1e-1", "0.10"],
+            Value::Double(0.1),
+            "0.11",
+            Value::Double(0.11),
+        ),
+        (
+            FieldType::Boolean,
+            "true",
+            vec!["true", "TRUE"],
+            Value::Boolean(true),
+            "false",
+            Value::Boolean(false),
+        ),
+        (
+            FieldType::Time,
+            "10:00:00",
+            vec!["10:00:00", "10:00:00.000"],
+            moment(FieldType::Time, "10:00:00"),
+            "10:00:01",
+            moment(FieldType::Time, "10:00:01"),
+        ),
+        (
+            stamp,
+            "2024-02-29T10:00:00",
+            vec!["2024-02-29T10:00:00", "2024-02-29 10:00:00.0"],
+            moment(stamp, "2024-02-29T10:00:00"),
+            "2024-02-29T10:00:01",
+            moment(stamp, "2024-02-29T10:00:01"),
+        ),
+        (
+            tz,
+            "2024-02-29T10:00:00Z",
+            vec!["2024-02-29T10:00:00Z", "2024-02-29T11:00:00+01:00"],
+            moment(tz, "2024-02-29T10:00:00Z"),
+            "2024-02-29T10:00:00+01:00",
+            moment(tz, "2024-02-29T09:00:00Z"),
+        ),
+    ];
+    for (field_type, listed, texts, value, other_text, other) in cases {
+        let listed = Some(vec![listed.to_owned()]);
+        let column = |rules| check(&Column { rules, ..column("c", field_type) });
+        let valid = column(Rules { valid_values: listed.clone(), ..Rules::default() });
+        let missing = column(Rules { missing_values: listed, ..Rules::default() });
+        for text in texts {
+            assert!(valid.accepts(text.as_bytes(), true), "{text}");
+            assert!(valid.broken(text.as_bytes()).is_empty(), "{text}");
+            assert!(!missing.accepts(text.as_bytes(), true), "{text}");
+            assert!(missing.broken(text.as_bytes()).iter().eq([Rule::Missing]), "{text}");
+        }
+        assert_eq!(value_faults(&valid, &value), []);
+        assert_eq!(value_faults(&missing, &value)[0].1, "missing");
+        assert!(!valid.accepts(other_text.as_bytes(), true), "{other_text}");
+        assert!(valid.broken(other_text.as_bytes()).iter().eq([Rule::ValidValues]));
+        assert!(missing.accepts(other_text.as_bytes(), true), "{other_text}");
+        assert_eq!(value_faults(&valid, &other)[0].1, "valid-values");
+        assert_eq!(value_faults(&missing, &other), []);
+    }
+}
+
+#[test]
 fn members_that_nobody_declared_are_found() {
     let column = check(&items());
     let json = Json::Array(vec![object(vec![

@@ -105,6 +105,20 @@ fn usual() -> Vec<(Column, Vec<&'static str>)> {
         ),
         (text(Rules { missing_values: words(&["n/a", "-"]), ..none() }), vec!["a", "n/a ", "x"]),
         (text(Rules { missing_values: words(&["n/a", "longer than 16 bytes"]), ..none() }), vec![]),
+        (
+            Column {
+                rules: Rules { valid_values: words(&["1.5", "2"]), ..none() },
+                ..column("c", MONEY)
+            },
+            vec!["1.5", "2"],
+        ),
+        (
+            Column {
+                rules: Rules { missing_values: words(&["-1"]), ..none() },
+                ..column("c", MONEY)
+            },
+            vec![],
+        ),
         (pattern("^[A-Z]{3}-[0-9]{6}$"), vec!["ABC-123456"]),
         (pattern("^[^@ ]+@[^@ ]+[.][a-z]{2,}$"), vec!["a@b.de", "first.last@mail.example.org"]),
         (

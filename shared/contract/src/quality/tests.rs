@@ -222,6 +222,32 @@ fn everything_else_is_listed() {
 }
 
 #[test]
+fn valid_values_are_values_of_the_columns_type() {
+    let listed = |field_type, zone: Option<&str>, values: &str| {
+        let rule =
+            format!("metric: invalidValues, mustBe: 0, arguments: {{validValues: {values}}}");
+        let root = document::read(&format!("quality: [{{{rule}}}]")).root.unwrap();
+        let mut column = column(ColumnType::Primitive(field_type));
+        column.rules.default_timezone = zone.map(str::to_owned);
+        let mut findings = Findings::default();
+        let mut statements = Statements::default();
+        read_column(&Field::root(&root), &mut column, false, &mut statements, &mut findings);
+        assert!(findings.problems.is_empty(), "{:?}", findings.problems);
+        column.rules.valid_values.unwrap()
+    };
+    let money = FieldType::Decimal { precision: 9, scale: 2 };
+    assert_eq!(listed(money, None, "['12.5', 12.50, '+7', 1e3]"), ["12.5", "7", "1000"]);
+    assert_eq!(listed(FieldType::Boolean, None, "[TRUE, 'true']"), ["true"]);
+    let instant = "['2024-01-31 10:00']";
+    assert_eq!(listed(FieldType::TimestampTz, None, instant), ["2024-01-31T10:00:00Z"]);
+    let berlin = Some("Europe/Berlin");
+    assert_eq!(listed(FieldType::TimestampTz, berlin, instant), ["2024-01-31T10:00:00"]);
+    let utc = "['2024-01-31T10:00:00Z']";
+    assert_eq!(listed(FieldType::TimestampTz, berlin, utc), ["2024-01-31T10:00:00Z"]);
+    assert_eq!(listed(FieldType::String, None, "['01', '1.0']"), ["01", "1.0"]);
+}
+
+#[test]
 fn moments_with_a_format_are_listed_as_they_are_written() {
     let root = document::read(
         "quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [31/12/2013]}}]",
