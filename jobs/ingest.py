@@ -12,30 +12,38 @@ shell jobs as environment variables without the dashes:
     --warehouse   s3:// address above the tables: a table is at <warehouse>/<database>/<table>
     --database    Glue database of contracts that name none
 
+It loads delimited text with columns of single values, plain or compressed. What else a
+contract states and this job cannot follow is refused by name before anything is written.
+
 The job fails with one line `<Name>: <what, where, what to do>`, which Glue hands on as the
 run's error message.
 """
 
+import bz2
 import contextlib
 import csv
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 import traceback
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import yaml
+import zstandard
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from pyiceberg.catalog import Catalog
@@ -87,6 +95,8 @@ _OBJECTS_LIMIT_BYTES = 8 * 1024
 _COMMIT_ATTEMPTS = 8
 # Above the longest record that the check lets pass, so that no record spans two blocks.
 _CSV_BLOCK_BYTES = 32 << 20
+_CHUNK_BYTES = 64 << 10
+_NAMED_REPEATS = 5
 
 
 class JobError(Exception):
@@ -273,14 +283,18 @@ class Column:
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """Dialect of delimited text."""
+    """Dialect of delimited text, and how it is compressed."""
 
     delimiter: str = ","
     quote: str = '"'
     header: bool = True
     null_value: str | None = None
-    # What the server states and this job cannot follow, in words.
-    unsupported: str | None = None
+    # A line that starts with it is no record.
+    comment: str | None = None
+    # Lines before the header, or the first record, that are none.
+    skip_lines: int = 0
+    # `auto`, `none`, `gzip`, `zstd` or `bzip2`.
+    compression: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -292,20 +306,26 @@ class Contract:
     columns: tuple[Column, ...]
     # (column, transform as written), in partitionKeyPosition order.
     partition: tuple[tuple[str, str], ...]
-    # (location, format) of each server of type s3.
-    sources: tuple[tuple[str, CsvFormat], ...]
+    # (location, dialect) of each server of type s3; the format's name where it is no
+    # delimited text.
+    sources: tuple[tuple[str, CsvFormat | str], ...]
     # `onDrift: evolve`: the table stops requiring what the contract does not.
     relaxes: bool = False
     # Columns whose values, together, no two rows of a batch may share.
     keys: tuple[tuple[str, ...], ...] = ()
+    # `onBadRows`: `reject`, `quarantine` or `warn`.
+    on_bad_rows: str = "reject"
 
     def format_of(self, bucket: str, key: str) -> CsvFormat:
-        """The dialect of the source that claims the object."""
-        for location, csv_format in self.sources:
+        """The dialect of the source that claims the object.
+
+        Fails when its format is no delimited text, and when no source claims it.
+        """
+        for location, source_format in self.sources:
             if location_matches(location, bucket, key):
-                if csv_format.unsupported:
-                    raise _unsupported(csv_format.unsupported)
-                return csv_format
+                if isinstance(source_format, str):
+                    raise _unsupported(f"s3://{bucket}/{key} is of format `{source_format}`")
+                return source_format
         raise JobError(
             "Contract.NotFound",
             f"the contract of {self.table} claims no s3://{bucket}/{key}: compare the key with the "
@@ -313,46 +333,78 @@ class Contract:
         )
 
 
+def _unsupported(words: str) -> JobError:
+    return JobError(
+        "Job.ContractUnsupported",
+        f"{words}, and the Glue job cannot load that yet: set `engine: lambda` in the contract and "
+        "upload the file again, in smaller files if there are more keys than the check has memory "
+        "for",
+    )
+
+
+class _CoreSchemaLoader(yaml.SafeLoader):
+    """Reads YAML as shared/contract does: the core schema of YAML 1.2, and numbers as the
+    text they are written in. To PyYAML itself, `no` is false and `-999.00` is -999.0."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own declaration
+
+
+def _plain_scalar(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str | bool | None:
+    text = loader.construct_scalar(node)
+    if node.style is not None:
+        return text
+    if text in ("", "~", "null", "Null", "NULL"):
+        return None
+    if text in ("true", "True", "TRUE", "false", "False", "FALSE"):
+        return text.lower() == "true"
+    if re.fullmatch(r"0x[0-9A-Fa-f]+|0o[0-7]+", text):
+        return str(int(text, 0))
+    # The sign of a number, and not of a text.
+    return text[1:] if re.fullmatch(r"\+(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) else text
+
+
+_CoreSchemaLoader.add_constructor("tag:yaml.org,2002:str", _plain_scalar)
+
+
 def parse_contract(text: str | bytes) -> Contract:
-    """Reads an ODCS document."""
+    """Reads an ODCS document.
+
+    Fails with `Job.ContractUnsupported` when a column is one that this job cannot load.
+    """
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _CoreSchemaLoader)  # noqa: S506 - it is a SafeLoader
+        odcs_3_0 = str(document["apiVersion"]).startswith("v3.0")
         schema = document["schema"][0]
         servers = document.get("servers") or []
         properties = schema["properties"]
         for item in properties:
-            if words := _unsupported_column(item):
+            if words := unsupported_column(item, odcs_3_0=odcs_3_0):
                 raise _unsupported(words)
         columns = tuple(
             Column(
-                name=item.get("physicalName") or item["name"],
-                type=column_type(item),
-                required=_is_required(item),
+                name=_column_name(item),
+                type=column_type(item, odcs_3_0=odcs_3_0),
+                required=_is_required(item, odcs_3_0=odcs_3_0),
                 description=item.get("description"),
-                is_primary_key=bool(item.get("primaryKey")),
+                is_primary_key=item.get("primaryKey") is True,
             )
             for item in properties
         )
-        partitioned = sorted(
-            (item for item in properties if item.get("partitioned")),
-            key=lambda item: item.get("partitionKeyPosition") or sys.maxsize,
-        )
+        knobs = _custom(document)
         return Contract(
             database=next((item["database"] for item in servers if item["type"] == "glue"), None),
             table=schema.get("physicalName") or schema["name"],
             columns=columns,
             partition=tuple(
-                (
-                    item.get("physicalName") or item["name"],
-                    str(_custom(item).get("partitionTransform", "identity")),
-                )
-                for item in partitioned
+                (_column_name(item), str(_custom(item).get("partitionTransform") or "identity"))
+                for item in _in_order(properties, "partitioned", "partitionKeyPosition")
             ),
             sources=tuple(
-                (item["location"], _csv_format(item)) for item in servers if item["type"] == "s3"
+                (item["location"], _source_format(item)) for item in servers if item["type"] == "s3"
             ),
-            relaxes=_custom(document).get("onDrift") == "evolve",
-            keys=_keys(schema),
+            relaxes=knobs.get("onDrift") == "evolve",
+            keys=_keys(schema, odcs_3_0=odcs_3_0),
+            on_bad_rows=knobs.get("onBadRows") or "reject",
         )
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise JobError(
@@ -363,111 +415,138 @@ def parse_contract(text: str | bytes) -> Contract:
 
 
 def _custom(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {entry["property"]: entry["value"] for entry in item.get("customProperties") or []}
+    return {entry["property"]: entry.get("value") for entry in item.get("customProperties") or []}
 
 
-def _is_required(item: Mapping[str, Any]) -> bool:
-    """`required: true`, or the library rule that says the same."""
-    if item.get("required"):
+def _column_name(item: Mapping[str, Any]) -> str:
+    name = item.get("physicalName") or item["name"]
+    if not isinstance(name, str):
+        raise TypeError(f"a column's name is {name}: put it in quotes")
+    return name
+
+
+def _in_order(
+    properties: Sequence[Mapping[str, Any]], flag: str, position: str
+) -> list[Mapping[str, Any]]:
+    """The properties with the flag, by position; those without one, or with -1, come last."""
+
+    def order(item: Mapping[str, Any]) -> int:
+        stated = int(item.get(position) or -1)
+        return sys.maxsize if stated == -1 else stated
+
+    return sorted((item for item in properties if item.get(flag) is True), key=order)
+
+
+_OPERATORS = (
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
+)
+_METRICS_OF_3_0 = {
+    "nullCheck": "nullValues",
+    "duplicateCount": "duplicateValues",
+    "uniqueCheck": "duplicateValues",
+}
+
+
+def _metric_that_allows_none(rule: Mapping[str, Any], *, odcs_3_0: bool) -> str | None:
+    """The metric of a library rule that holds only when it counts none: a rule on rows, or a
+    key (shared/contract: `threshold.rs`, `quality.rs`)."""
+    if (rule.get("type") or "library") != "library":
+        return None
+    severity = str(rule.get("severity") or "error").lower()
+    unit = str(rule.get("unit") or "rows").lower()
+    if severity in ("info", "warning") or unit not in ("rows", "percent"):
+        return None
+    stated = [operator for operator in _OPERATORS if rule.get(operator) is not None]
+    if stated:
+        none = stated in (["mustBe"], ["mustBeLessOrEqualTo"]) and float(rule[stated[0]]) == 0
+    else:
+        none = odcs_3_0
+    if not none:
+        return None
+    name = rule.get("metric") or rule.get("rule")
+    return _METRICS_OF_3_0.get(name, name) if rule.get("metric") is None else name
+
+
+def _arguments(rule: Mapping[str, Any], name: str) -> Sequence[Any]:
+    """An argument that is a list. In ODCS 3.0 it stands on the rule itself."""
+    listed = (rule.get("arguments") or {}).get(name)
+    return (rule.get(name) if listed is None else listed) or ()
+
+
+def _is_required(item: Mapping[str, Any], *, odcs_3_0: bool) -> bool:
+    """`required: true`, a part of the primary key, or a library rule that says the same."""
+    if item.get("required") is True or item.get("primaryKey") is True:
         return True
-    return any(
-        rule.get("type", "library") == "library"
-        and rule.get("metric", rule.get("rule")) in ("nullValues", "nullCheck")
-        and str(rule.get("severity", "error")).lower() == "error"
-        and 0 in (rule.get("mustBe"), rule.get("mustBeLessOrEqualTo"))
-        for rule in item.get("quality") or []
-    )
+    for rule in item.get("quality") or []:
+        metric = _metric_that_allows_none(rule, odcs_3_0=odcs_3_0)
+        if metric == "nullValues":
+            return True
+        if metric == "missingValues" and None in _arguments(rule, "missingValues"):
+            return True
+    return False
 
 
-def _unsupported(words: str) -> JobError:
-    return JobError(
-        "Job.ContractUnsupported",
-        f"{words}, and the Glue job cannot follow that yet: set `engine: lambda` in the contract",
-    )
-
-
-# Of shared/contract: text that means delimited text.
-_DELIMITED = ("csv", "tsv", "txt", "text", "delimited")
-# Integers that need a decimal column.
-_WIDE_INTEGERS = ("u64", "i128", "u128")
-
-
-def _unsupported_column(item: Mapping[str, Any]) -> str | None:
-    """What the property states and this job cannot follow."""
-    name = item.get("name")
-    physical = str(item.get("physicalType") or "").lower()
-    nested = physical.startswith(("array", "list", "map", "struct", "row", "object"))
-    if nested or item.get("logicalType") in ("array", "object"):
-        return f"column {name} is nested"
-    options = item.get("logicalTypeOptions") or {}
-    own_format = options.get("format")
-    if item.get("logicalType") in ("date", "time", "timestamp"):
-        for option in ("format", "defaultTimezone"):
-            if options.get(option):
-                return f"column {name} has a `{option}`"
-        if physical in ("", "none") and options.get("timezone") not in (None, True, False):
-            return f"column {name} has a `timezone` of its own"
-    if item.get("logicalType") == "integer" and own_format in _WIDE_INTEGERS:
-        return f"column {name} has the format {own_format}"
-    if _custom(item).get("missingValues"):
-        return f"column {name} has `missingValues`"
-    return None
-
-
-def _keys(schema: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
-    """Every key of the contract: `unique`, `primaryKey`, and rules that allow no duplicates."""
+def _keys(schema: Mapping[str, Any], *, odcs_3_0: bool) -> tuple[tuple[str, ...], ...]:
+    """Every key of the contract, once: `primaryKey`, `unique`, and rules that allow no
+    duplicates. The order of a key's columns says nothing."""
     properties = schema["properties"]
-    columns = {item["name"]: item.get("physicalName") or item["name"] for item in properties}
-    primary = sorted(
-        (item for item in properties if item.get("primaryKey")),
-        key=lambda item: item.get("primaryKeyPosition") or sys.maxsize,
-    )
-    keys = [[item["name"]] for item in properties if item.get("unique")]
-    keys.append([item["name"] for item in primary])
-    keys.extend(
-        [item["name"]]
+    names = {_column_name(item): _column_name(item) for item in properties}
+    names |= {item["name"]: _column_name(item) for item in reversed(properties)}
+
+    def forbids_duplicates(rule: Mapping[str, Any]) -> bool:
+        return _metric_that_allows_none(rule, odcs_3_0=odcs_3_0) == "duplicateValues"
+
+    primary = _in_order(properties, "primaryKey", "primaryKeyPosition")
+    keys = [tuple(map(_column_name, primary))]
+    keys += [(_column_name(item),) for item in properties if item.get("unique") is True]
+    keys += [
+        (_column_name(item),)
         for item in properties
-        for rule in item.get("quality") or []
-        if _allows_no_duplicates(rule)
-    )
-    keys.extend(
-        list((rule.get("arguments") or {}).get("properties") or [])
+        if any(map(forbids_duplicates, item.get("quality") or []))
+    ]
+    keys += [
+        # A rule of ODCS 3.0 without properties is one that Landfall lists and does not enforce.
+        tuple(names[name] for name in _arguments(rule, "properties"))
         for rule in schema.get("quality") or []
-        if _allows_no_duplicates(rule)
-    )
-    named = (tuple(columns[name] for name in key if name in columns) for key in keys)
-    return tuple(dict.fromkeys(key for key in named if key))
+        if forbids_duplicates(rule)
+    ]
+    distinct = {frozenset(key): key for key in reversed(keys) if key}
+    return tuple(key for key in dict.fromkeys(keys) if distinct.get(frozenset(key)) is key)
 
 
-def _allows_no_duplicates(rule: Mapping[str, Any]) -> bool:
-    return (
-        rule.get("type", "library") == "library"
-        and rule.get("metric", rule.get("rule")) in ("duplicateValues", "duplicateCount")
-        and str(rule.get("severity", "error")).lower() == "error"
-        and 0 in (rule.get("mustBe"), rule.get("mustBeLessOrEqualTo"))
-    )
-
-
-def _csv_format(server: Mapping[str, Any]) -> CsvFormat:
+def _source_format(server: Mapping[str, Any]) -> CsvFormat | str:
+    """The dialect of a server's files, or the name of a format that is no delimited text."""
+    name = str(server["format"])
+    if name not in ("csv", "tsv"):
+        return name
     custom = _custom(server)
-    written = str(server.get("format", "csv")).lower()
-    comma = "\t" if written == "tsv" else ","
-    delimiter = str(server.get("delimiter", custom.get("delimiter", comma)))
-    unsupported = None
-    if written not in _DELIMITED:
-        unsupported = f"the contract's files are {written}"
-    for knob, harmless in (("comment", ""), ("skipLines", 0)):
-        value = server.get(knob, custom.get(knob, harmless))
-        if value not in (harmless, str(harmless), None):
-            unsupported = f"the contract has the option `{knob}`"
+
+    def character(value: str | None, default: str | None) -> str | None:
+        return "\t" if value in ("tab", "\\t") else value or default
+
+    stated = server.get("delimiter") or custom.get("delimiter")
     null_value = custom.get("nullValue")
-    header = custom.get("header", True)
+    if isinstance(null_value, bool):
+        null_value = str(null_value).lower()
+    compression = custom.get("compression") or "auto"
+    if compression not in ("auto", "none", *_CODECS):
+        raise _unsupported(f"the contract states the compression `{compression}`")
+    skipped = custom.get("skipLines")
     return CsvFormat(
-        delimiter="\t" if delimiter in ("tab", "\\t") else delimiter,
-        quote=str(custom.get("quote", '"')),
-        header=header if isinstance(header, bool) else str(header).lower() == "true",
-        null_value=None if null_value is None else str(null_value),
-        unsupported=unsupported,
+        delimiter="\t" if name == "tsv" else character(stated, ",") or ",",
+        quote=character(custom.get("quote"), '"') or '"',
+        header=custom.get("header") is not False,
+        null_value=null_value,
+        comment=character(custom.get("comment"), None),
+        skip_lines=int(skipped) if skipped is not None else 0,
+        compression=compression,
     )
 
 
@@ -517,27 +596,80 @@ _PHYSICAL_TYPES: dict[str, IcebergType] = {
 }
 
 
-def column_type(item: Mapping[str, Any]) -> IcebergType:
-    """The Iceberg type of a property, as shared/contract decides it: physicalType, then
-    logicalType."""
+_NESTED_TYPES = ("array", "list", "map", "struct", "row", "record", "object")
+
+# Formats whose every text is read alike as ISO 8601, which pyarrow knows. The fraction has
+# as many digits as a microsecond at most.
+_DATE = r"(yyyy|uuuu)-(MM|LL)-dd"
+_CLOCK = r"HH:mm:ss(\.S{1,6})?"
+_ISO_FORMATS: tuple[tuple[str, IcebergType], ...] = (
+    (_DATE, DateType()),
+    (_CLOCK, TimeType()),
+    (rf"{_DATE}( |' '|'T'){_CLOCK}", TimestampType()),
+    (rf"{_DATE}( |' '|'T'){_CLOCK}XXX", TimestamptzType()),
+)
+
+
+def _type_of_iso_format(text: str | None) -> IcebergType | None:
+    return next((kind for form, kind in _ISO_FORMATS if re.fullmatch(form, text or "")), None)
+
+
+def _physical_name(item: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The name of a physical type without its arguments, and those."""
     words = " ".join(str(item.get("physicalType") or "").lower().split())
     name, bracket, rest = words.partition("(")
     arguments, _, suffix = rest.partition(")")
     name = " ".join(filter(None, [name.strip(), suffix.strip()]))
-    if bracket and name in ("decimal", "numeric", "number", "dec"):
+    return name, arguments if bracket else None
+
+
+def unsupported_column(item: Mapping[str, Any], *, odcs_3_0: bool = False) -> str | None:
+    """What the property states and this job cannot load, in words."""
+    column = f"column {_column_name(item)}"
+    physical, _ = _physical_name(item)
+    logical = item.get("logicalType")
+    is_nested = physical.partition("<")[0].strip() in _NESTED_TYPES
+    if is_nested or logical in ("array", "object"):
+        return f"{column} is nested"
+    if logical is None and (item.get("properties") or item.get("items")):
+        return f"{column} is nested"
+    options = item.get("logicalTypeOptions") or {}
+    kind = column_type(item, odcs_3_0=odcs_3_0)
+    if not isinstance(kind, DateType | TimeType | TimestampType | TimestamptzType):
+        return None
+    stated = options.get("format")
+    if stated is not None and _type_of_iso_format(stated) != kind:
+        return f"{column} has the format `{stated}`"
+    # Where the format has an offset, every value has, and the default says nothing.
+    if options.get("defaultTimezone") is not None and stated is None:
+        return f"{column} has times without a zone, which are of `{options['defaultTimezone']}`"
+    return None
+
+
+def column_type(item: Mapping[str, Any], *, odcs_3_0: bool = False) -> IcebergType:
+    """The Iceberg type of a property, as shared/contract decides it: physicalType, then
+    logicalType."""
+    name, arguments = _physical_name(item)
+    if arguments is not None and name in ("decimal", "numeric", "number", "dec"):
         precision, _, scale = arguments.partition(",")
         return DecimalType(int(precision), int(scale or 0))
     if name in _PHYSICAL_TYPES:
         return _PHYSICAL_TYPES[name]
     options = item.get("logicalTypeOptions") or {}
-    logical = item.get("logicalType")
+    logical, stated = item.get("logicalType"), options.get("format")
     if logical == "integer":
-        narrow = options.get("format") in ("i8", "i16", "i32", "u8", "u16")
-        return IntegerType() if narrow else LongType()
+        if stated in ("i8", "i16", "i32", "u8", "u16"):
+            return IntegerType()
+        if stated in ("i128", "u128"):
+            return DecimalType(38, 0)
+        return DecimalType(20, 0) if stated == "u64" else LongType()
     if logical == "number":
-        return FloatType() if options.get("format") == "f32" else DoubleType()
+        return FloatType() if stated == "f32" else DoubleType()
     if logical == "timestamp":
         return TimestamptzType() if options.get("timezone") is True else TimestampType()
+    if logical == "date" and odcs_3_0:
+        # It has no logical timestamp or time: `date` stands for all three.
+        return _type_of_iso_format(stated) or DateType()
     if logical in ("string", "boolean", "date", "time"):
         return _PHYSICAL_TYPES[logical]
     raise ValueError(f"column {item.get('name')} has no type that Landfall knows")
@@ -625,24 +757,21 @@ class Objects:
                 ) from error
             raise
 
-    def exists(self, bucket: str, key: str) -> bool:
-        """Whether there is such an object."""
-        try:
-            self._s3.head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return False
-            raise
-        return True
+    def names(self, bucket: str, prefix: str) -> set[str]:
+        """Keys that start with the prefix, up to a thousand."""
+        listed = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return {item["Key"] for item in listed.get("Contents", ())}
 
 
 # S3's limit on a key, and the longest ending of what the check writes about an object.
 _MAX_KEY_BYTES = 1024
 _LONGEST_ENDING = ".rejected.parquet"
+_REJECTED_EXTENSIONS = ("csv", "tsv", "jsonl", "parquet", "avro")
 
 
 def split_off_rows(batch: Batch, item: ObjectVersion) -> str:
-    """Where the check keeps the bad rows of an object (schema-check, `address.rs`).
+    """Where the check keeps the bad rows of an object, up to the extension (schema-check,
+    `address.rs`).
 
     A key that would be too long is cut: the object's digest and the key's end are left.
     """
@@ -650,12 +779,12 @@ def split_off_rows(batch: Batch, item: ObjectVersion) -> str:
     room = _MAX_KEY_BYTES - len((start + _LONGEST_ENDING).encode())
     key = item.key.encode()
     if len(key) <= room:
-        return f"{start}{item.key}.rejected.csv"
+        return f"{start}{item.key}.rejected."
     digest = object_digest(item.id)
     kept = key[-(room - len(digest) - 1) :]
     while kept and kept[0] & 0xC0 == 0x80:
         kept = kept[1:]
-    return f"{start}{digest}-{kept.decode()}.rejected.csv"
+    return f"{start}{digest}-{kept.decode()}.rejected."
 
 
 def refuse_split_objects(objects: Objects, batch: Batch) -> None:
@@ -665,8 +794,9 @@ def refuse_split_objects(objects: Objects, batch: Batch) -> None:
     rows too, which are in quarantine already.
     """
     for item in batch.objects:
-        split_off = split_off_rows(batch, item)
-        if objects.exists(item.bucket, split_off):
+        start = split_off_rows(batch, item)
+        possible = {start + extension for extension in _REJECTED_EXTENSIONS}
+        for split_off in sorted(possible & objects.names(item.bucket, start)):
             raise JobError(
                 "Job.BadRowsUnsupported",
                 f"s3://{item.bucket}/{item.key} has bad rows (s3://{item.bucket}/{split_off}) and "
@@ -675,38 +805,265 @@ def refuse_split_objects(objects: Objects, batch: Batch) -> None:
             )
 
 
-# gzip, zstd (a frame, and one to be skipped) and bzip2, by their first bytes.
-_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
+# --- Bytes to text -------------------------------------------------------------------------
+
+_CODECS = ("gzip", "zstd", "bzip2")
+# 64 MiB, as the check has it.
+_ZSTD_WINDOW_BYTES = 1 << 26
+_MAGIC_BYTES = 10
 
 
-def refuse_compressed(path: str) -> None:
-    """Fails for a compressed file, whose bytes would be taken for text."""
-    with open(path, "rb") as file:
-        head = file.read(4)
-    if head.startswith(_COMPRESSED) or head[1:] == b"\x2a\x4d\x18":
+def compression_of(head: bytes) -> str | None:
+    """What the first ten bytes of a file say (shared/check: `decompress.rs`)."""
+    if head.startswith(b"\x1f\x8b"):
+        return "gzip"
+    if head.startswith(b"\x28\xb5\x2f\xfd") or re.match(rb"[\x50-\x5f]\x2a\x4d\x18", head):
+        return "zstd"
+    block = head[4:_MAGIC_BYTES]
+    is_block = b"1AY&SY".startswith(block) or b"\x17\x72\x45\x38\x50\x90".startswith(block)
+    if re.match(rb"BZh[1-9]", head) and block and is_block:
+        return "bzip2"
+    return None
+
+
+def _member(codec: str) -> Any:  # noqa: ANN401 - three libraries, one way to use them
+    if codec == "gzip":
+        return zlib.decompressobj(wbits=31)
+    if codec == "bzip2":
+        return bz2.BZ2Decompressor()
+    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES).decompressobj()
+
+
+def decompressed(chunks: Iterable[bytes], wanted: str) -> Iterator[bytes]:
+    """The bytes of a file as they were before it was compressed.
+
+    `wanted` is the contract's `compression`: with `auto` the first bytes say, never the name.
+    Any number of members, one after the other, is one file. How much may come out is bounded
+    by the check, which let this version of the object pass.
+    """
+    chunks = iter(chunks)
+    head = b""
+    while len(head) < _MAGIC_BYTES and (chunk := next(chunks, b"")):
+        head += chunk
+    found = compression_of(head)
+    codec = {"auto": found, "none": None}.get(wanted, wanted)
+    if codec is None or not head:
+        yield head
+        yield from chunks
+        return
+    if codec != found:
         raise JobError(
-            "Job.CompressionUnsupported",
-            "the file is compressed, and the Glue job cannot read that yet: set `engine: lambda` "
-            "in the contract, or upload it uncompressed",
+            "File.OtherCompression",
+            f"the contract says {codec}, and the file is not compressed so; compress it so, or "
+            "write `auto`",
+        )
+    yield from _members(itertools.chain([head], chunks), codec)
+
+
+def _members(chunks: Iterable[bytes], codec: str) -> Iterator[bytes]:
+    damaged = JobError(
+        "File.CompressionInvalid", f"the {codec} data is damaged; compress and upload it again"
+    )
+    member, is_padded = _member(codec), False
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if member is None:
+                # Zeros may fill the last block of a tape or a disk.
+                unpadded = rest.lstrip(b"\0") if codec == "gzip" else rest
+                is_padded |= len(unpadded) < len(rest)
+                rest = unpadded
+                if rest and is_padded:
+                    raise damaged
+                member = _member(codec) if rest else None
+                continue
+            try:
+                piece = member.decompress(rest)
+            except (zlib.error, zstandard.ZstdError, OSError, ValueError):
+                raise damaged from None
+            rest = member.unused_data if member.eof else b""
+            if member.eof:
+                member = None
+            if piece:
+                yield piece
+    if member is not None:
+        raise JobError(
+            "File.CompressionTruncated",
+            f"the {codec} data ends too early; the upload was probably cut off, upload it again",
         )
 
 
-def refuse_repeated_keys(tables: Sequence[pa.Table], keys: Sequence[Sequence[str]]) -> None:
-    """Fails when two rows share a key.
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
-    The check looks at keys as far as its memory goes and then leaves them to this job. A key
-    with a null in it is equal to nothing. Values are not shown: they may be sensitive.
+
+def fetch_text(body: Any, csv_format: CsvFormat, path: Path) -> None:  # noqa: ANN401
+    """Writes an object's text to a file that pyarrow reads as the check does: decompressed,
+    and without the lines that are no records.
+
+    Fails when a record has a carriage return by itself outside quotes: to the check it is
+    data, to pyarrow the end of a line.
     """
-    for key in keys:
-        parts = [table.select(list(key)).drop_null() for table in tables]
-        rows = pa.concat_tables(parts)
-        distinct = rows.group_by(list(key)).aggregate([]).num_rows
-        if distinct != rows.num_rows:
+    suspicious = _fetch_bytes(body, csv_format, path)
+    if csv_format.comment is None and not csv_format.skip_lines:
+        if suspicious:
+            for _ in lines_of_records(path, csv_format):
+                pass
+        return
+    raw = path.rename(path.with_suffix(".raw"))
+    with path.open("wb") as text:
+        text.writelines(line for _, _, line in lines_of_records(raw, csv_format))
+    raw.unlink()
+
+
+def _fetch_bytes(body: Any, csv_format: CsvFormat, path: Path) -> bool:  # noqa: ANN401
+    """Writes what comes out of an object; whether a carriage return is by itself in it."""
+    suspicious, held = False, b""
+    with path.open("wb") as file:
+        chunks = iter(functools.partial(body.read, _CHUNK_BYTES), b"")
+        for piece in decompressed(chunks, csv_format.compression):
+            file.write(piece)
+            seen = held + piece
+            # The next piece says what follows the last byte.
+            held = b"\r" if seen.endswith(b"\r") else b""
+            suspicious = suspicious or bool(_LONE_CR.search(seen, 0, len(seen) - len(held)))
+    return suspicious or bool(held)
+
+
+def lines_of_records(path: Path, csv_format: CsvFormat) -> Iterator[tuple[int, bool, bytes]]:
+    """The lines that records, and the header, are made of: the line's number from 1, whether
+    a record starts in it, and its bytes.
+
+    Quotes stand where they should in a file that passed the check, so that their number says
+    whether a line ends inside a quoted field.
+    """
+    quote = csv_format.quote.encode()
+    comment = (csv_format.comment or "").encode()
+    quoted = False
+    with path.open("rb") as file:
+        for number, whole in enumerate(file, start=1):
+            line = whole.removeprefix(b"\xef\xbb\xbf") if number == 1 else whole
+            if number <= csv_format.skip_lines:
+                continue
+            starts = not quoted
+            if starts and (line in (b"", b"\n", b"\r\n") or (comment and line.startswith(comment))):
+                continue
+            if b"\r" in line:
+                _refuse_lone_cr(line, quote, number, quoted=quoted)
+            quoted ^= line.count(quote) % 2 == 1
+            yield number, starts, line
+
+
+def _refuse_lone_cr(line: bytes, quote: bytes, number: int, *, quoted: bool) -> None:
+    for match in _LONE_CR.finditer(line):
+        if quoted == (line.count(quote, 0, match.start()) % 2 == 1):
             raise JobError(
-                "File.BadRows",
-                f"{rows.num_rows - distinct} rows of the batch repeat the key {', '.join(key)} of "
-                "an earlier row; remove them and upload the files again",
+                "Job.LineEndUnsupported",
+                f"line {number} has a carriage return inside an unquoted field, which the Glue job "
+                "cannot tell from the end of a line: quote the field, or set `engine: lambda` in "
+                "the contract",
             )
+
+
+# --- Keys ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row: its object, and its record from 1, the header not counted."""
+
+    item: ObjectVersion
+    record: int
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Rows that repeat a key: how many, and the first of them with the row they repeat."""
+
+    key: tuple[str, ...]
+    rows: int
+    first: tuple[tuple[Place, Place], ...]
+
+
+def find_repeats(rows: Mapping[ObjectVersion, pa.Table], key: tuple[str, ...]) -> Repeats | None:
+    """The rows whose key an earlier row has, in the order of the batch.
+
+    Exact, whatever the check had memory for. Keys are compared as values; zero is equal to
+    minus zero, and a key with a null in it to nothing.
+    """
+    names = [f"k{position}" for position in range(len(key))]
+    tables = [
+        pa.table([_comparable(table[column]) for column in key], names=names)
+        for table in rows.values()
+    ]
+    table = pa.concat_tables(tables)
+    table = table.append_column("row", pa.arange(0, table.num_rows)).drop_null()
+    groups = table.group_by(names).aggregate([("row", "min")])
+    repeated = table.num_rows - groups.num_rows
+    if not repeated:
+        return None
+    is_later = pc.invert(pc.is_in(table["row"], value_set=groups["row_min"].combine_chunks()))
+    later = table.filter(is_later).slice(0, _NAMED_REPEATS)
+    starts = [0, *itertools.accumulate(table.num_rows for table in tables)]
+    items = list(rows)
+
+    def place(row: int) -> Place:
+        index = next(index for index, end in enumerate(starts[1:]) if row < end)
+        return Place(items[index], row - starts[index] + 1)
+
+    first = []
+    for found in range(later.num_rows):
+        equal = functools.reduce(
+            pc.and_, (pc.equal(table[name], later[name][found]) for name in names)
+        )
+        earlier = pc.min(table["row"].filter(equal)).as_py()
+        first.append((place(later["row"][found].as_py()), place(earlier)))
+    return Repeats(key, repeated, tuple(first))
+
+
+def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column with one form for each value, of a type that pyarrow groups by."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        storage = column.type.storage_type
+        return pa.chunked_array([chunk.storage for chunk in column.chunks], storage)
+    # Minus zero and zero make zero.
+    is_float = pa.types.is_floating(column.type)
+    return pc.add(column, pa.scalar(0, column.type)) if is_float else column
+
+
+def refuse_repeats(
+    repeats: Repeats,
+    lines_of: Callable[[ObjectVersion, set[int]], Mapping[int, int]],
+) -> None:
+    """Fails for rows that repeat a key. It says where the first are, and no value of theirs,
+    which may be sensitive. `lines_of` gives the lines of some records of an object."""
+    wanted: dict[ObjectVersion, set[int]] = {}
+    for place in itertools.chain.from_iterable(repeats.first):
+        wanted.setdefault(place.item, set()).add(place.record)
+    lines = {item: lines_of(item, records) for item, records in wanted.items()}
+
+    def where(place: Place) -> str:
+        line = lines[place.item].get(place.record)
+        return f"record {place.record}" if line is None else f"line {line}"
+
+    named = []
+    for later, earlier in repeats.first:
+        of_other = "" if later.item == earlier.item else f" of s3://{earlier.item.bucket}/"
+        other = f"{of_other}{earlier.item.key}" if of_other else ""
+        named.append(
+            f"s3://{later.item.bucket}/{later.item.key} {where(later)} repeats "
+            f"{where(earlier)}{other}"
+        )
+    count = "1 row repeats" if repeats.rows == 1 else f"{repeats.rows} rows repeat"
+    more = ", and more" if repeats.rows > len(named) else ""
+    raise JobError(
+        "File.BadRows",
+        f"{count} the key {', '.join(repeats.key)} of an earlier row of the batch: "
+        f"{'; '.join(named)}{more}. The Glue job cannot leave rows out yet: remove the repeated "
+        "rows and upload the files again",
+    )
+
+
+# --- Text to rows --------------------------------------------------------------------------
 
 
 def read_csv(path: str, csv_format: CsvFormat, schema: Schema, columns: Sequence[str]) -> pa.Table:
@@ -744,8 +1101,8 @@ def read_csv(path: str, csv_format: CsvFormat, schema: Schema, columns: Sequence
                 strings_can_be_null=True,
                 # A quoted empty field is an empty text, not a missing one.
                 quoted_strings_can_be_null=False,
-                true_values=["true", "True", "TRUE"],
-                false_values=["false", "False", "FALSE"],
+                true_values=_in_any_case("true"),
+                false_values=_in_any_case("false"),
             ),
         )
     except pa.ArrowInvalid as error:
@@ -772,6 +1129,10 @@ def _header(path: str, csv_format: CsvFormat) -> list[str]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=csv_format.delimiter, quotechar=csv_format.quote)
         return next((row for row in reader if row), [])
+
+
+def _in_any_case(word: str) -> list[str]:
+    return ["".join(letters) for letters in itertools.product(*((c, c.upper()) for c in word))]
 
 
 def _is_uuid(schema: Schema, name: str) -> bool:
@@ -804,7 +1165,8 @@ def conform(table: pa.Table, schema: Schema) -> pa.Table:
 
 
 def _uuids(column: pa.ChunkedArray, arrow_type: pa.DataType) -> pa.Array:
-    values = [None if text is None else uuid.UUID(text).bytes for text in column.to_pylist()]
+    # A quoted empty field is no text here, but null.
+    values = [uuid.UUID(text).bytes if text else None for text in column.to_pylist()]
     return pa.array(values, pa.binary(16)).cast(arrow_type)
 
 
@@ -970,11 +1332,13 @@ def append_once(
     table: Table,
     batch: Batch,
     rows_of: Callable[[ObjectVersion], pa.Table],
+    judge: Callable[[Mapping[ObjectVersion, pa.Table]], None],
 ) -> int | None:
     """Appends the objects' rows in one snapshot that carries the batch's marker; returns its
     id, or None when previous owners have committed every object.
 
-    Each attempt looks for the markers, and commits against the very metadata it looked at.
+    `judge` sees all rows that are to be appended, and fails when they may not be. Each attempt
+    looks for the markers, and commits against the very metadata it looked at.
     """
     for _ in range(_COMMIT_ATTEMPTS):
         if commit := find_commit(table, batch.id):
@@ -982,6 +1346,7 @@ def append_once(
         rows = {item: rows_of(item) for item in objects_to_load(table, batch)}
         if not rows:
             return None
+        judge(rows)
         properties = marker(batch.id, {item: data.num_rows for item, data in rows.items()})
         try:
             _pinned(table, committing_catalog).append(
@@ -1044,6 +1409,9 @@ def load(arguments: Arguments, environment: Mapping[str, str]) -> dict[str, Any]
         objects.read(reference.bucket, reference.key, reference.etag, reference.version_id).read()
     )
     database = contract.database or arguments.database
+    for item in batch.objects:
+        # Nothing is created for a batch that cannot be loaded.
+        contract.format_of(item.bucket, item.key)
 
     catalog = open_catalog(environment)
     added = added_columns(batch)
@@ -1053,19 +1421,30 @@ def load(arguments: Arguments, environment: Mapping[str, str]) -> dict[str, Any]
 
     names = [column.name for column in contract.columns]
     schema = table.schema()
+    repeated_key_rows: dict[str, int] = {}
 
     @functools.cache
     def rows_of(item: ObjectVersion) -> pa.Table:
         return _read_object(objects, item, contract, schema, names)
 
-    if contract.keys and find_commit(table, batch.id) is None:
-        refuse_repeated_keys([rows_of(item) for item in batch.objects], contract.keys)
+    def lines_of(item: ObjectVersion, records: set[int]) -> Mapping[int, int]:
+        return _lines_of(objects, item, contract.format_of(item.bucket, item.key), records)
+
+    def judge(rows: Mapping[ObjectVersion, pa.Table]) -> None:
+        # The check looks at keys as far as its memory goes, and leaves the rest to this job.
+        for key in contract.keys:
+            if repeats := find_repeats(rows, key):
+                if contract.on_bad_rows != "warn":
+                    refuse_repeats(repeats, lines_of)
+                repeated_key_rows[",".join(key)] = repeats.rows
+
     committing_catalog = open_catalog(environment, commits=True)
-    snapshot = append_once(catalog, committing_catalog, table, batch, rows_of)
+    snapshot = append_once(catalog, committing_catalog, table, batch, rows_of, judge)
     return {
         "batchId": batch.id,
         "table": f"{database}.{contract.table}",
         "snapshotId": None if snapshot is None else str(snapshot),
+        **({"repeatedKeyRows": repeated_key_rows} if repeated_key_rows else {}),
     }
 
 
@@ -1077,15 +1456,29 @@ def _read_object(
     names: Sequence[str],
 ) -> pa.Table:
     csv_format = contract.format_of(item.bucket, item.key)
-    with tempfile.NamedTemporaryFile(suffix=".csv") as copy:
-        shutil.copyfileobj(objects.read(item.bucket, item.key, item.etag, item.version_id), copy)
-        copy.flush()
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "rows.csv"
+        body = objects.read(item.bucket, item.key, item.etag, item.version_id)
         try:
-            refuse_compressed(copy.name)
-            return read_csv(copy.name, csv_format, schema, names)
+            fetch_text(body, csv_format, path)
+            return read_csv(str(path), csv_format, schema, names)
         except JobError as error:
             text = str(error).partition(": ")[2]
             raise JobError(error.name, f"s3://{item.bucket}/{item.key}: {text}") from None
+
+
+def _lines_of(
+    objects: Objects, item: ObjectVersion, csv_format: CsvFormat, records: set[int]
+) -> dict[int, int]:
+    """The lines in which some records of an object start."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "rows.csv"
+        _fetch_bytes(
+            objects.read(item.bucket, item.key, item.etag, item.version_id), csv_format, path
+        )
+        starts = (number for number, starts, _ in lines_of_records(path, csv_format) if starts)
+        first = 0 if csv_format.header else 1
+        return {record: line for record, line in enumerate(starts, first) if record in records}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -29,6 +29,7 @@ from pyiceberg.types import (
     StringType,
     TimestampType,
     TimestamptzType,
+    TimeType,
     UUIDType,
 )
 
@@ -214,7 +215,7 @@ class AppendTest(unittest.TestCase):
             return pa.table({"id": [1, 2]})
 
         with mock.patch.object(ingest, "_pinned", lambda table, _catalog: table):
-            snapshot = ingest.append_once(table, table, table, batch, rows_of)
+            snapshot = ingest.append_once(table, table, table, batch, rows_of, lambda _rows: None)
         return snapshot, read
 
     def test_a_commit_carries_the_marker_and_the_rows(self) -> None:
@@ -243,6 +244,18 @@ class AppendTest(unittest.TestCase):
         with self.assertRaisesRegex(ingest.JobError, "^Iceberg.CommitUnknown: ") as raised:
             self.append(FakeTable("unavailable"))
         self.assertIn("TimeoutError", str(raised.exception))
+
+    def test_rows_that_may_not_be_appended_are_not(self) -> None:
+        def refuse(rows: Any) -> None:
+            raise ingest.JobError("File.BadRows", f"{len(rows)} objects")
+
+        table = FakeTable("commit")
+        batch = ingest.parse_batch(batch_document(), "")
+        with self.assertRaisesRegex(ingest.JobError, "^File.BadRows: 1 objects"):
+            ingest.append_once(
+                table, table, table, batch, lambda _item: pa.table({"id": [1]}), refuse
+            )
+        self.assertEqual(table.summaries, [])
 
     def test_endless_conflicts_end(self) -> None:
         with self.assertRaisesRegex(ingest.JobError, "^Iceberg.CommitConflict: "):
@@ -281,6 +294,15 @@ class ContractTest(unittest.TestCase):
             ({"physicalType": "uuid", "logicalType": "string"}, UUIDType()),
             ({"physicalType": "oddity", "logicalType": "integer"}, LongType()),
             ({"logicalType": "integer", "logicalTypeOptions": {"format": "i32"}}, IntegerType()),
+            ({"logicalType": "integer", "logicalTypeOptions": {"format": "u32"}}, LongType()),
+            (
+                {"logicalType": "integer", "logicalTypeOptions": {"format": "u64"}},
+                DecimalType(20, 0),
+            ),
+            (
+                {"logicalType": "integer", "logicalTypeOptions": {"format": "u128"}},
+                DecimalType(38, 0),
+            ),
             ({"logicalType": "number"}, DoubleType()),
             ({"logicalType": "number", "logicalTypeOptions": {"format": "f32"}}, FloatType()),
             ({"logicalType": "timestamp"}, TimestampType()),
@@ -294,31 +316,103 @@ class ContractTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             ingest.column_type({"name": "x", "logicalType": "array"})
 
-    def test_what_the_job_cannot_follow_is_refused_by_name(self) -> None:
+    def test_columns_that_the_job_cannot_load_are_refused_by_name(self) -> None:
         for column in [
             "{name: x, logicalType: array, items: {logicalType: string}}",
             "{name: x, logicalType: object, properties: [{name: y, logicalType: string}]}",
+            "{name: x, properties: [{name: y, logicalType: string}]}",
             "{name: x, physicalType: 'map<string,int>'}",
+            "{name: x, physicalType: 'Array < decimal(12,2) >'}",
+            "{name: x, physicalType: ROW, properties: [{name: y, logicalType: string}]}",
             "{name: x, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}",
-            "{name: x, logicalType: timestamp, logicalTypeOptions: {defaultTimezone: CET}}",
-            "{name: x, logicalType: integer, logicalTypeOptions: {format: u64}}",
+            "{name: x, logicalType: timestamp, logicalTypeOptions: {format: yyyy-MM-dd HH:mm}}",
+            "{name: x, physicalType: timestamp, logicalTypeOptions: {format: yyyyMMdd HHmmss}}",
+            "{name: x, logicalType: timestamp, logicalTypeOptions: {timezone: true, "
+            "defaultTimezone: Europe/Berlin}}",
         ]:
-            with self.assertRaisesRegex(ingest.JobError, "^Job.ContractUnsupported: column x "):
+            with self.assertRaisesRegex(
+                ingest.JobError, "^Job.ContractUnsupported: column x .*`engine: lambda`"
+            ):
                 ingest.parse_contract(CONTRACT + f"      - {column}\n")
-        for server in [
-            {"format": "parquet"},
-            {"format": "json"},
-            {"comment": "#"},
-            {"skipLines": 2},
+
+    def test_formats_that_are_iso_anyway_are_none(self) -> None:
+        for options, kind in [
+            ("date, logicalTypeOptions: {format: yyyy-MM-dd}", DateType()),
+            ("time, logicalTypeOptions: {format: 'HH:mm:ss.SSS'}", TimeType()),
+            ("timestamp, logicalTypeOptions: {format: \"uuuu-MM-dd'T'HH:mm:ss\"}", TimestampType()),
+            (
+                "timestamp, logicalTypeOptions: {timezone: true, defaultTimezone: UTC, "
+                "format: 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX'}",
+                TimestamptzType(),
+            ),
         ]:
-            csv_format = ingest._csv_format({"format": "csv", **server})
-            contract = replace(
-                ingest.parse_contract(CONTRACT), sources=(("s3://landing/orders/", csv_format),)
-            )
-            with self.assertRaisesRegex(ingest.JobError, "^Job.ContractUnsupported: "):
-                contract.format_of("landing", "orders/1.csv")
-        self.assertEqual(ingest._csv_format({"format": "tsv"}).delimiter, "\t")
-        self.assertIsNone(ingest._csv_format({"format": "csv", "skipLines": 0}).unsupported)
+            text = CONTRACT + f"      - {{name: x, logicalType: {options}}}\n"
+            self.assertEqual(ingest.parse_contract(text).columns[-1].type, kind, options)
+
+    def test_the_dates_of_odcs_3_0_are_told_by_their_format(self) -> None:
+        contract = CONTRACT.replace("v3.1.0", "v3.0.2")
+        for form, kind in [
+            ("yyyy-MM-dd", DateType()),
+            ("HH:mm:ss", TimeType()),
+            ("yyyy-MM-dd HH:mm:ss", TimestampType()),
+            ("yyyy-MM-dd HH:mm:ssXXX", TimestamptzType()),
+        ]:
+            item = f"{{name: x, logicalType: date, logicalTypeOptions: {{format: '{form}'}}}}"
+            read = ingest.parse_contract(contract + f"      - {item}\n")
+            self.assertEqual(read.columns[-1].type, kind, form)
+
+    def test_formats_that_are_no_delimited_text_are_refused_for_their_files_only(self) -> None:
+        for name in ["json", "jsonl", "ndjson", "parquet", "avro"]:
+            other = f"  - {{server: b, type: s3, location: s3://landing/b/, format: {name}}}\n"
+            contract = ingest.parse_contract(CONTRACT.replace("schema:\n", other + "schema:\n"))
+            contract.format_of("landing", "orders/1.csv")
+            with self.assertRaisesRegex(
+                ingest.JobError, f"^Job.ContractUnsupported: s3://landing/b/1 is .*`{name}`"
+            ):
+                contract.format_of("landing", "b/1")
+
+    def test_scalars_are_read_as_yaml_1_2_says(self) -> None:
+        def null_value(written: str) -> str | None:
+            text = CONTRACT.replace('value: "NULL"', f"value: {written}")
+            return ingest.parse_contract(text).format_of("landing", "orders/1.csv").null_value
+
+        # PyYAML by itself makes False, -999.0, 8, a time and a date of these.
+        for written in ["NO", "-999.00", "010", "12:30", "2013-01-01", "1_000"]:
+            self.assertEqual(null_value(written), written)
+        for written, read in [("+5", "5"), ("+x", "+x"), ("0x10", "16"), ("True", "true")]:
+            self.assertEqual(null_value(written), read)
+        text = CONTRACT + "      - {name: on, logicalType: date, description: yes}\n"
+        column = ingest.parse_contract(text).columns[-1]
+        self.assertEqual((column.name, column.description), ("on", "yes"))
+
+    def test_dialects(self) -> None:
+        def dialect(server: str) -> ingest.CsvFormat | str:
+            text = CONTRACT.replace('    format: csv\n    delimiter: ";"\n', server)
+            self.assertNotEqual(text, CONTRACT)
+            return ingest.parse_contract(text).sources[0][1]
+
+        self.assertEqual(
+            dialect("    format: tsv\n"), ingest.CsvFormat(delimiter="\t", null_value="NULL")
+        )
+        text = CONTRACT.replace(
+            '      - {property: nullValue, value: "NULL"}',
+            '      - {property: comment, value: "#"}\n'
+            "      - {property: skipLines, value: 3}\n"
+            "      - {property: header, value: false}\n"
+            "      - {property: compression, value: zstd}\n"
+            '      - {property: quote, value: "\'"}',
+        )
+        self.assertEqual(
+            ingest.parse_contract(text).sources[0][1],
+            ingest.CsvFormat(
+                delimiter=";",
+                quote="'",
+                header=False,
+                comment="#",
+                skip_lines=3,
+                compression="zstd",
+            ),
+        )
 
     def test_keys(self) -> None:
         text = CONTRACT + (
@@ -326,49 +420,39 @@ class ContractTest(unittest.TestCase):
             "      - {name: b, physicalName: bb, logicalType: string, quality: [{metric: "
             "duplicateValues, mustBe: 0}]}\n"
             "      - {name: c, logicalType: string, quality: [{metric: duplicateValues, "
-            "mustBeLessThan: 5}]}\n"
+            "mustBeLessThan: 5}, {metric: duplicateValues, mustBe: 0, severity: info}]}\n"
             "    quality:\n"
-            "      - {metric: duplicateValues, mustBe: 0, arguments: {properties: [a, b]}}\n"
+            "      - {metric: duplicateValues, mustBe: 0, unit: percent, "
+            "arguments: {properties: [b, a]}}\n"
+            "      - {metric: duplicateValues, mustBeLessOrEqualTo: 0.0, "
+            "arguments: {properties: [a, bb]}}\n"
+            "      - {metric: duplicateValues, mustBe: 0, arguments: {properties: [id]}}\n"
         )
-        self.assertEqual(ingest.parse_contract(text).keys, (("a",), ("id",), ("bb",), ("a", "bb")))
-
-    def test_a_key_is_there_once_in_the_whole_batch(self) -> None:
-        first = pa.table({"a": [1, 2, None], "b": ["x", "x", "x"]})
-        second = pa.table({"a": [3, None, 2], "b": ["x", "x", "y"]})
-        ingest.refuse_repeated_keys([first, second], [("a", "b")])
-        with self.assertRaisesRegex(ingest.JobError, "^File.BadRows: 1 rows .* key a of"):
-            ingest.refuse_repeated_keys([first, second], [("a",)])
-
-    def test_compressed_files_are_refused(self) -> None:
-        for head in [b"\x1f\x8b\x08", b"BZh9", b"\x28\xb5\x2f\xfd", b"\x50\x2a\x4d\x18"]:
-            with NamedTemporaryFile() as file:
-                file.write(head + b"rest")
-                file.flush()
-                with self.assertRaisesRegex(ingest.JobError, "^Job.CompressionUnsupported: "):
-                    ingest.refuse_compressed(file.name)
-        with NamedTemporaryFile() as file:
-            file.write(b"id,name\n")
-            file.flush()
-            ingest.refuse_compressed(file.name)
-
-    def test_split_off_rows_of_long_keys_are_found(self) -> None:
-        batch = replace(ingest.parse_batch(batch_document(), ""), dataset="orders", id="orders-1")
-        item = replace(batch.objects[0], key="orders/" + "é" * 508)
-        found = ingest.split_off_rows(batch, item)
-        self.assertLessEqual(len(found.encode()), 1024)
-        self.assertTrue(
-            found.startswith(f"quarantine/orders/orders-1/{ingest.object_digest(item.id)}-é")
+        self.assertEqual(ingest.parse_contract(text).keys, (("id",), ("a",), ("bb",), ("bb", "a")))
+        both = CONTRACT.replace("required: true, primaryKey: true", "primaryKey: true") + (
+            "      - {name: a, logicalType: string, primaryKey: true, primaryKeyPosition: 1}\n"
         )
-        short = replace(item, key="orders/a.csv")
-        self.assertEqual(
-            ingest.split_off_rows(batch, short),
-            "quarantine/orders/orders-1/orders/a.csv.rejected.csv",
-        )
+        contract = ingest.parse_contract(both)
+        self.assertEqual(contract.keys, (("a", "id"),))
+        # What is in the primary key is required.
+        self.assertEqual([column.required for column in contract.columns][::6], [True, True])
+
+    def test_keys_of_odcs_3_0_need_no_operator(self) -> None:
+        rule = "{type: library, rule: duplicateCount}"
+        item = f"      - {{name: a, logicalType: string, quality: [{rule}]}}\n"
+        table = "    quality: [{type: library, rule: uniqueCheck, properties: [due, region]}]\n"
+        old = ingest.parse_contract(CONTRACT.replace("v3.1.0", "v3.0.2") + item + table)
+        self.assertEqual(old.keys, (("id",), ("a",), ("due", "region")))
+        self.assertEqual(ingest.parse_contract(CONTRACT + item).keys, (("id",),))
 
     def test_a_quality_rule_can_require_a_column(self) -> None:
         for rule, required in [
             ("{metric: nullValues, mustBe: 0}", True),
             ("{type: library, rule: nullCheck, mustBeLessOrEqualTo: 0}", True),
+            ("{metric: nullValues, mustBe: 0, unit: percent}", True),
+            ("{metric: missingValues, mustBe: 0, arguments: {missingValues: [null, x]}}", True),
+            ("{metric: missingValues, mustBe: 0, arguments: {missingValues: ['null']}}", False),
+            ("{metric: nullValues, mustBe: 0, unit: furlongs}", False),
             ("{metric: nullValues, mustBeLessThan: 5}", False),
             ("{metric: nullValues, mustBe: 0, severity: warning}", False),
             ("{type: sql, metric: nullValues, mustBe: 0}", False),
@@ -467,7 +551,7 @@ class RowsTest(unittest.TestCase):
             path = Path(directory) / "rows.csv"
             path.write_text(text, encoding="utf-8")
             names = [column.name for column in contract.columns]
-            csv_format = csv_format or contract.sources[0][1]
+            csv_format = csv_format or contract.format_of("landing", "orders/1.csv")
             return ingest.read_csv(str(path), csv_format, schema, names)
 
     def test_values_take_the_tables_types(self) -> None:
@@ -493,6 +577,13 @@ class RowsTest(unittest.TestCase):
         # A quoted empty field is an empty text; an unquoted one, and the null value, are null.
         self.assertEqual(second["region"], "")
         self.assertEqual([second[name] for name in ("amount", "device", "due")], [None] * 3)
+
+    def test_booleans_are_written_in_any_case(self) -> None:
+        self.assertEqual(len(set(ingest._in_any_case("true"))), 16)
+        self.assertIn("FaLsE", ingest._in_any_case("false"))
+
+    def test_a_quoted_empty_uuid_is_null(self) -> None:
+        self.assertEqual(self.read('id;device\n7;""\n')["device"].to_pylist(), [None])
 
     def test_columns_that_the_file_lacks_are_null(self) -> None:
         rows = self.read("id\n7\n")
