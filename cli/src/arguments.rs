@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-/// Checks files against their data contract, as Landfall does before it loads them.
+use crate::stack::StackOptions;
+
+/// Checks files against their data contract, as Landfall does before it loads them, and tells
+/// what became of those that were uploaded.
 ///
-/// Exit codes: 0 accepted, 1 rejected (or a person must review it), 2 could not be checked.
+/// Exit codes: 0 accepted, 1 rejected (or a person must review it), 2 could not be checked. Of
+/// what asks the pipeline: 0 settled or done, 1 not so or nothing found, 2 nobody could be asked.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -24,6 +28,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ContractCommand,
     },
+    /// Tell what became of an uploaded file, version by version
+    Status(StatusCommand),
+    /// List the files of a dataset, the one that changed last first
+    Files(FilesCommand),
+    /// Load refused or failed files again, under today's contracts
+    Replay(ReplayCommand),
+    /// Write down again what the table says was committed
+    RebuildLedger(RebuildCommand),
     /// Print a completion script for a shell
     ///
     /// For instance: landfall completions bash > ~/.local/share/bash-completion/completions/landfall
@@ -129,4 +141,131 @@ pub(crate) struct InferCommand {
     /// Where such files will land
     #[arg(short, long, value_name = "S3_LOCATION")]
     pub(crate) location: Option<String>,
+}
+
+/// `landfall status`.
+#[derive(Debug, Args)]
+pub(crate) struct StatusCommand {
+    /// The file: s3://bucket/key
+    #[arg(value_name = "S3_ADDRESS")]
+    pub(crate) object: String,
+
+    /// This version alone: S3's version id
+    #[arg(long = "version", value_name = "VERSION")]
+    pub(crate) object_version: Option<String>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) stack: StackOptions,
+}
+
+/// States of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileState {
+    /// Its event arrived
+    Received,
+    /// An execution is loading it
+    Claimed,
+    /// Its rows are in the table
+    Committed,
+    /// It was refused and copied to the quarantine
+    Quarantined,
+    /// It was refused and there was nothing to copy
+    Rejected,
+    /// Its rows were not loaded again
+    Duplicate,
+    /// Its execution failed
+    Failed,
+}
+
+/// `landfall files`.
+#[derive(Debug, Args)]
+pub(crate) struct FilesCommand {
+    /// The dataset: the table's name, or unclaimed for files that no contract claimed
+    #[arg(short, long)]
+    pub(crate) dataset: String,
+
+    /// Only what changed since: 90s, 30m, 24h, 7d, or a time as 2026-11-21T08:00:00Z
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+
+    /// Only files in this state; more than one if need be
+    #[arg(long = "state", value_enum, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) states: Vec<FileState>,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) stack: StackOptions,
+}
+
+/// States that a replay starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReplayState {
+    /// Refused and copied to the quarantine
+    Quarantined,
+    /// Refused, and there was nothing to copy
+    Rejected,
+    /// Its execution failed
+    Failed,
+}
+
+/// `landfall replay`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct ReplayCommand {
+    /// One file: s3://bucket/key
+    #[arg(value_name = "S3_ADDRESS", group = "what")]
+    pub(crate) object: Option<String>,
+
+    /// All files of a dataset; unclaimed for those that no contract claimed
+    #[arg(short, long, group = "what")]
+    pub(crate) dataset: Option<String>,
+
+    /// Only files in this state; without it quarantined, rejected and failed
+    #[arg(long = "state", value_enum, value_name = "STATE", value_delimiter = ',')]
+    pub(crate) states: Vec<ReplayState>,
+
+    /// This version of the file, S3's version id; without it the newest one
+    #[arg(long = "version", value_name = "VERSION", requires = "object")]
+    pub(crate) object_version: Option<String>,
+
+    /// Print what would be started, and start nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) stack: StackOptions,
+}
+
+/// `landfall rebuild-ledger`.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildCommand {
+    /// The dataset: the table's name
+    #[arg(short, long)]
+    pub(crate) dataset: String,
+
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) stack: StackOptions,
 }

@@ -26,6 +26,9 @@ pub(crate) enum Failure {
         path: String,
         problems: String,
     },
+    /// An AWS service did not answer, or refused.
+    #[error("{0}")]
+    Service(String),
     /// The command line asks for something that makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -35,4 +38,23 @@ pub(crate) enum Failure {
     /// The asynchronous runtime does not start.
     #[error("cannot start: {0}")]
     Start(io::Error),
+}
+
+impl Failure {
+    /// What a service answered, with all that is known of why.
+    pub(crate) fn of_service(what: &str, error: &dyn std::error::Error) -> Self {
+        let mut message = format!("{what}: {error}");
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            message = format!("{message}: {error}");
+            cause = error.source();
+        }
+        Self::Service(message)
+    }
+}
+
+impl From<landfall_ledger::LedgerError> for Failure {
+    fn from(error: landfall_ledger::LedgerError) -> Self {
+        Self::of_service("the ledger", &error)
+    }
 }

@@ -11,6 +11,7 @@ use landfall_messages::ObjectVersion;
 use landfall_objects::{ObjectBody, ObjectReader};
 use tokio::runtime::Runtime;
 
+use crate::connection::Connection;
 use crate::failure::Failure;
 
 /// Bytes that are read at once: a chunk and what is made of it stay in the second level cache.
@@ -70,27 +71,13 @@ struct Connected {
 }
 
 impl S3 {
-    /// With the region and credentials that every AWS tool finds: environment, profile, SSO.
     fn connect(&self) -> Result<&Connected, Failure> {
         if let Some(connected) = self.connected.get() {
             return Ok(connected);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::Start)?;
-        let config = runtime.block_on(
-            aws_config::defaults(aws_config::BehaviorVersion::latest())
-                .http_client(landfall_runtime::https_client())
-                .load(),
-        );
-        let client = aws_sdk_s3::Client::from_conf(
-            aws_sdk_s3::config::Builder::from(&config)
-                // A local cloud has no host name for each bucket.
-                .force_path_style(config.endpoint_url().is_some())
-                .build(),
-        );
-        let connected = Connected { runtime, reader: ObjectReader::new(client) };
+        let connection = Connection::open(None)?;
+        let reader = ObjectReader::new(connection.s3());
+        let connected = Connected { runtime: connection.runtime, reader };
         Ok(self.connected.get_or_init(|| connected))
     }
 }

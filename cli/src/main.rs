@@ -1,18 +1,28 @@
-//! `landfall`: the check that Landfall runs before it loads a file, on anyone's machine.
+//! `landfall`: the check that Landfall runs before it loads a file, on anyone's machine, and
+//! what became of the files that were uploaded.
 //!
-//! Exit codes, of every command: 0 the file or contract is accepted, 1 it is not, 2 that could
-//! not be found out.
+//! Exit codes, of every command: 0 the file or contract is accepted, the story has ended, the
+//! work is done; 1 not so; 2 that could not be found out.
 
 mod arguments;
 mod check;
 mod completions;
+mod connection;
 mod contract;
+mod execution;
 mod failure;
+mod files;
 mod input;
+mod moment;
 mod output;
 mod printable;
 mod progress;
+mod rebuild;
+mod replay;
 mod report;
+mod stack;
+mod status;
+mod table;
 
 use std::process::ExitCode;
 
@@ -23,11 +33,11 @@ use crate::arguments::{Arguments, Command, ContractCommand};
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
-    /// Everything is accepted.
+    /// Everything is accepted, or settled, or done.
     Accepted,
-    /// Something is rejected, or waits for a person.
+    /// Something is rejected, or waits for a person, or is not settled; or there is nothing.
     Rejected,
-    /// Something could not be checked.
+    /// Something could not be checked, or nobody could be asked.
     NotChecked,
 }
 
@@ -51,6 +61,10 @@ fn main() -> ExitCode {
         Command::Contract { command: ContractCommand::Infer(command) } => {
             contract::infer::run(command)
         }
+        Command::Status(command) => status::run(command),
+        Command::Files(command) => files::run(command),
+        Command::Replay(command) => replay::run(command),
+        Command::RebuildLedger(command) => rebuild::run(command),
         Command::Completions { shell } => completions::run(*shell),
     };
     match result {

@@ -69,6 +69,44 @@ impl Drop for Progress {
     }
 }
 
+/// Counts what is done of something that takes a while; nothing where nobody would see it.
+#[derive(Debug)]
+pub(crate) struct Counter(Option<ProgressBar>);
+
+impl Counter {
+    /// For so many things, or for nobody knows how many.
+    pub(crate) fn new(what: &'static str, total: Option<usize>) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let (total, style) = match total {
+            Some(total) => (Some(total as u64), style("{msg} {wide_bar} {pos}/{len}, {eta} left")),
+            None => (None, style("{spinner} {msg}")),
+        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+        let bar = bar.with_style(style).with_message(what);
+        if total.is_none() {
+            bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        }
+        Self(Some(bar))
+    }
+
+    /// One more is done.
+    pub(crate) fn advance(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// The end of a path, so that a bar fits beside it.
 fn short(name: &str) -> String {
     let name = printable(name);

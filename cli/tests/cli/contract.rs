@@ -194,7 +194,7 @@ fn completions_are_printed_for_every_shell() {
         ("fish", "complete -c landfall"),
     ] {
         let run = folder.run(&["completions", shell]).exits(0).says(text);
-        for word in ["check", "lint", "infer", "key-memory", "junit"] {
+        for word in ["check", "lint", "infer", "key-memory", "junit", "replay", "rebuild-ledger"] {
             assert!(run.out.contains(word), "{shell} lacks {word}");
         }
     }

@@ -29,7 +29,7 @@ fn values_cannot_take_over_a_terminal() {
     let report = folder.run(&["check", "bad.csv", "-c", "orders.yaml", "-f", "json"]).json();
     let message = report["files"][0]["firstBadRows"][0]["message"].as_str().unwrap();
     assert!(
-        message.starts_with("\"\\u{1b}[2J\\u{9b}31m\u{202e}\\u{7f}\\u{7}\" is not"),
+        message.starts_with("\"\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{7f}\\u{7}\" is not"),
         "{message}"
     );
     folder

@@ -9,6 +9,7 @@ mod contract;
 mod folder;
 mod formats;
 mod hostile;
+mod ledger;
 mod s3;
 mod streams;
 mod xml;
