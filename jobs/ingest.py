@@ -990,20 +990,18 @@ def find_repeats(rows: Mapping[ObjectVersion, pa.Table], key: tuple[str, ...]) -
     Exact, whatever the check had memory for. Keys are compared as values; zero is equal to
     minus zero, and a key with a null in it to nothing.
     """
+    tables = [table.select(list(key)) for table in rows.values()]
+    starts = [0, *itertools.accumulate(table.num_rows for table in tables)]
+    columns = pa.concat_tables(tables).columns
     names = [f"k{position}" for position in range(len(key))]
-    tables = [
-        pa.table([_comparable(table[column]) for column in key], names=names)
-        for table in rows.values()
-    ]
-    table = pa.concat_tables(tables)
-    table = table.append_column("row", pa.arange(0, table.num_rows)).drop_null()
+    table = pa.table([*map(_comparable, columns), pa.arange(0, starts[-1])], names=[*names, "row"])
+    table = table.drop_null()
     groups = table.group_by(names).aggregate([("row", "min")])
     repeated = table.num_rows - groups.num_rows
     if not repeated:
         return None
     is_later = pc.invert(pc.is_in(table["row"], value_set=groups["row_min"].combine_chunks()))
     later = table.filter(is_later).slice(0, _NAMED_REPEATS)
-    starts = [0, *itertools.accumulate(table.num_rows for table in tables)]
     items = list(rows)
 
     def place(row: int) -> Place:
@@ -1021,13 +1019,16 @@ def find_repeats(rows: Mapping[ObjectVersion, pa.Table], key: tuple[str, ...]) -
 
 
 def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column with one form for each value, of a type that pyarrow groups by."""
-    if isinstance(column.type, pa.BaseExtensionType):
-        storage = column.type.storage_type
-        return pa.chunked_array([chunk.storage for chunk in column.chunks], storage)
+    """The column as values of a fixed width that are equal when its own are."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string(kind):
+        # Each text by its number: pyarrow groups texts slowly, and only so many bytes of them.
+        encoded = pc.dictionary_encode(column.cast(pa.large_string()))
+        return pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
     # Minus zero and zero make zero.
-    is_float = pa.types.is_floating(column.type)
-    return pc.add(column, pa.scalar(0, column.type)) if is_float else column
+    return pc.add(column, pa.scalar(0, kind)) if pa.types.is_floating(kind) else column
 
 
 def refuse_repeats(

@@ -155,6 +155,11 @@ class KeysTest(unittest.TestCase):
         apart = pa.table({"a": pa.array([0.1 + 0.2, 0.3, math.inf])})
         self.assertEqual(self.find(apart, key=("a",)), [])
 
+    def test_texts_are_numbered_alike_in_all_files(self) -> None:
+        first = pa.table({"a": pa.array(["x", None, "y"], pa.large_string())})
+        second = pa.table({"a": pa.array(["z", "y", "w", "xy"], pa.large_string())})
+        self.assertEqual(self.find(first, second, key=("a",)), [("f1", 2, "f0", 3)])
+
     def test_many_rows(self) -> None:
         count = 200_000
         numbers = pa.arange(0, count)
