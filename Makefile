@@ -16,9 +16,9 @@ REGION ?= us-east-1
 VENVS := .venv/cloud/.stamp .venv/sam/.stamp .venv/tools/.stamp
 TOOLS := .venv/tools/bin
 TEST_STACK := landfall-test
-# Integration tests by name, except the one that needs the local cloud.
+# Integration tests by name, except those with a target of their own.
 TEST_DIRECTORIES := tests/tests $(wildcard functions/*/tests shared/*/tests cli/tests)
-INTEGRATION_TESTS := $(filter-out e2e,$(sort \
+INTEGRATION_TESTS := $(filter-out e2e faults,$(sort \
 	$(basename $(notdir $(wildcard $(addsuffix /*.rs,$(TEST_DIRECTORIES))))) \
 	$(notdir $(patsubst %/main.rs,%,$(wildcard $(addsuffix /*/main.rs,$(TEST_DIRECTORIES)))))))
 
@@ -64,8 +64,10 @@ test: ## Run lints, unit and component tests, checks of the artifacts, and end-t
 	$(call timed,lint)
 	$(call timed,unit)
 	$(call timed,model)
+	$(call timed,faults)
 	$(call timed,artifacts)
 	$(call timed,e2e)
+	$(call timed,storm STORM="--files 400 --kills 5 --window 2 --minutes 3 --ready-built")
 
 .PHONY: lint
 lint: $(VENVS) ## Check format and lints of Rust, Python, the state machines and the template
@@ -95,6 +97,15 @@ unit: .venv/tools/.stamp ## Run unit and component tests; nothing is started
 model: ## Explore every state that the commit protocol can get into, and what each rule is for
 	@cargo test --workspace --locked --quiet --test mutations --test protocol -- --nocapture
 
+# What the sweep leaves behind is read back by PyIceberg, another implementation.
+FAULTS_LEFT := $(CURDIR)/target/faults
+.PHONY: faults
+faults: .venv/tools/.stamp ## Strike every call of an append with every fault, and judge what is left
+	@rm -rf $(FAULTS_LEFT)
+	@LANDFALL_FAULTS_DIR=$(FAULTS_LEFT) \
+		cargo test --workspace --locked --quiet --test faults -- --nocapture
+	@$(TOOLS)/python -m local.read_faults $(FAULTS_LEFT)
+
 .PHONY: artifacts
 artifacts: build ## Check that the built functions start on Amazon Linux 2023, and their size
 	@$(TOOLS)/python -m local.artifacts
@@ -108,6 +119,11 @@ e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
 	echo "== end-to-end tests"; \
 	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
 		cargo test --workspace --locked --test e2e -- --test-threads=12
+
+# STORM="--files 400 --kills 5 --ready-built" is a small one.
+.PHONY: storm
+storm: $(VENVS) ## Load 10,000 files on a local cloud, some announced twice, and kill processes meanwhile
+	@$(TOOLS)/python -m local.storm $(STORM)
 
 .PHONY: bench
 bench: $(VENVS) ## Measure durations, cold starts, sizes and memory

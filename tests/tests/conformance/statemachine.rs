@@ -16,8 +16,8 @@ use crate::machine::{MACHINE, Machine, names, placeholders, substitutions};
 /// Transient errors of the Lambda service, as AWS asks every Lambda task to retry:
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html>.
 /// `Lambda.Unknown` is what some faults of the runtime, and throttling on the local cloud,
-/// are called; the last two are a process that died and one that was stopped at its timeout.
-const LAMBDA_SERVICE: [&str; 8] = [
+/// are called; `Runtime.*` are processes that died, the last is one stopped at its timeout.
+const LAMBDA_SERVICE: [&str; 9] = [
     "Lambda.AWSLambdaException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.SdkClientException",
@@ -25,6 +25,7 @@ const LAMBDA_SERVICE: [&str; 8] = [
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Runtime.ExitError",
+    "Runtime.Unknown",
     "Sandbox.Timedout",
 ];
 
