@@ -120,9 +120,9 @@ pub(crate) fn path_of(address: &str) -> Result<String, Failure> {
 }
 
 /// Whether there is something, and all of it is settled.
-pub(crate) fn outcome(settled: impl ExactSizeIterator<Item = bool>) -> Outcome {
+pub(crate) fn outcome(mut settled: impl ExactSizeIterator<Item = bool>) -> Outcome {
     let found = settled.len() > 0;
-    let all = settled.fold(true, |all, settled| all && settled);
+    let all = settled.all(|settled| settled);
     if found && all { Outcome::Accepted } else { Outcome::Rejected }
 }
 
