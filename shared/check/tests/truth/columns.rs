@@ -447,7 +447,7 @@ pub(crate) const COLUMNS: &[Column] = &[
             ("address.zip", "type", r#"{"city":"A","zip":12345}"#),
             ("address.geo.lat", "maximum", r#"{"city":"A","geo":{"lat":90.5}}"#),
             ("address.geo", "type", r#"{"city":"A","geo":[]}"#),
-            ("address", "max-properties", r#"{"city":"A","zip":"12345","geo":null,"x":1}"#),
+            ("address", "max-properties", r#"{"city":"A","zip":"12345","geo":{},"x":1}"#),
             ("address", "type", r#"["A"]"#),
         ],
     ),
