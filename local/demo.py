@@ -53,7 +53,12 @@ _DELIVERIES = (
     Delivery("weather/2013-03.csv", "bad rows, and a contract that refuses such files"),
     Delivery("weather/2013-q2.csv", "too large for the Lambda engine: Glue loads it"),
     Delivery("airports/airports.csv", "bad rows, and a contract that sets them aside"),
-    Delivery("planes/2013-01.csv", "a good file of a third dataset"),
+    Delivery(
+        "observations/jfk-2013-01.jsonl.gz",
+        "compressed JSON Lines with a nested column; two bad documents are set aside",
+    ),
+    Delivery("flights/2013-01-01.parquet", "a Parquet file; most is known from its footer"),
+    Delivery("planes/2013-01.csv", "a good file of a fifth dataset"),
     Delivery("planes/2013-02.csv", "a new column, and a contract that asks a person"),
 )
 
@@ -416,28 +421,72 @@ def _tell(observer: Observer, key: str, arn: str) -> None:
     console.say(f"    outcome: {outcome}")
     if reason := entry.get("reason"):
         console.say(f"    reason: {reason}")
-    _show_quarantine(observer.stack, _batch_of(arn))
+    _show_findings(observer.stack, _batch_of(arn))
     for alert in observer.alerts_of(_batch_of(arn)):
         if alert.kind != "review":
             _show_alert(alert)
 
 
-def _show_quarantine(stack: Stack, batch_id: str) -> None:
+def _show_findings(stack: Stack, batch_id: str) -> None:
+    """What the check wrote about the batch's files, and set aside of them."""
     s3 = stack.client("s3")
     bucket = stack.output("LandingBucket")
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="quarantine/"):
-        for item in page.get("Contents", []):
+    for prefix in ("reports/", "quarantine/"):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for item in (item for page in pages for item in page.get("Contents", [])):
             key = item["Key"]
             if f"/{batch_id}/" not in key:
                 continue
-            console.say(f"    quarantine: s3://{bucket}/{key}")
-            if key.endswith((".reason.json", ".rejected.csv")):
-                text = s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
-                _show_text(_reason_text(text) if key.endswith(".json") else text, _REASON_LINES)
+            console.say(f"    {prefix.rstrip('/')}: s3://{bucket}/{key}")
+            if key.endswith(_SHOWN_ENDINGS):
+                body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+                _show_text(finding(key, body.decode()), _REASON_LINES)
 
 
-def _reason_text(text: str) -> str:
-    return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+# docs/checks.md, "Reports". What else is there is a copy of a file, or in a binary format.
+_SHOWN_ENDINGS = (
+    ".reason.json",
+    ".report.json",
+    ".errors.jsonl",
+    ".rejected.csv",
+    ".rejected.jsonl",
+)
+
+
+def finding(key: str, text: str) -> str:
+    """One of the check's texts as the demo shows it: a report in short, because its bad rows
+    stand in the file beside it."""
+    if key.endswith(".report.json"):
+        return report_in_short(json.loads(text))
+    if key.endswith(".errors.jsonl"):
+        return "\n".join(bad_row_in_words(json.loads(line)) for line in text.splitlines())
+    if key.endswith(".reason.json"):
+        reason = json.loads(text)
+        reason.pop("firstBadRows", None)
+        return json.dumps(reason, indent=2, ensure_ascii=False)
+    return text
+
+
+def report_in_short(report: dict[str, Any]) -> str:
+    """The sentence and the figures of a report."""
+    lines = [
+        f"{report['verdict']}: {report['message']}",
+        f"{report['rows']} rows, {report['badRows']} bad, {report['rowsToLoad']} to load",
+    ]
+    if compression := report.get("compression"):
+        lines.append(f"{report['bytesChecked']} bytes came out of {compression}")
+    for total in report.get("totals", []):
+        place = f"column {total['column']}" if "column" in total else "row"
+        lines.append(f"{place}, rule {total['rule']}: {total['rows']}")
+    return "\n".join(lines)
+
+
+def bad_row_in_words(bad_row: dict[str, Any]) -> str:
+    """Where a bad value is, and what is wrong with it."""
+    line = bad_row.get("line")
+    place = f"record {bad_row['record']}" if line is None else f"line {line}"
+    column = f", column {bad_row['column']}" if "column" in bad_row else ""
+    return f"{place}{column}, rule {bad_row['rule']}: {bad_row['message']}"
 
 
 def _show_alert(alert: Alert) -> None:

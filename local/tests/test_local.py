@@ -175,6 +175,59 @@ def test_the_ledger_is_counted() -> None:
     assert counts.line() == ("demo: 2 committed, 1 duplicate, 1 quarantined, 1 review, 2 failed")
 
 
+def test_the_check_s_findings_are_shown_in_words() -> None:
+    bad_row = {
+        "line": 100,
+        "record": 100,
+        "column": "wind.direction",
+        "rule": "maximum",
+        "message": '"370" is above the maximum 360',
+        "value": "370",
+    }
+    row = {"record": 7, "rule": "field-count", "message": "it has 3 fields"}
+    lines = "".join(json.dumps(item) + "\n" for item in (bad_row, row))
+    assert demo.finding("reports/d/b/k.errors.jsonl", lines).splitlines() == [
+        'line 100, column wind.direction, rule maximum: "370" is above the maximum 360',
+        "record 7, rule field-count: it has 3 fields",
+    ]
+    report = {
+        "verdict": "accept",
+        "message": "2 of 742 rows are set aside",
+        "bytesChecked": 1000,
+        "compression": "gzip",
+        "rows": 742,
+        "badRows": 2,
+        "rowsToLoad": 740,
+        "totals": [
+            {"column": "wind.direction", "rule": "maximum", "rows": 1},
+            {"rule": "syntax", "rows": 1},
+        ],
+        "firstBadRows": [bad_row],
+    }
+    assert demo.finding("quarantine/d/b/k.report.json", json.dumps(report)).splitlines() == [
+        "accept: 2 of 742 rows are set aside",
+        "742 rows, 2 bad, 740 to load",
+        "1000 bytes came out of gzip",
+        "column wind.direction, rule maximum: 1",
+        "row, rule syntax: 1",
+    ]
+    reason = {"reason": "File.BadRows", "badRows": 1, "firstBadRows": [bad_row]}
+    shown = json.loads(demo.finding("quarantine/d/b/k.reason.json", json.dumps(reason)))
+    assert shown == {"reason": "File.BadRows", "badRows": 1}
+    rejected = '{"a":1}\n'
+    assert demo.finding("quarantine/d/b/k.rejected.jsonl", rejected) == rejected
+
+
+def test_every_delivery_is_a_sample_of_an_expected_table() -> None:
+    expected = json.loads((stack.ROOT / "samples" / "expected.json").read_text())
+    keys = {delivery.key for delivery in demo._DELIVERIES}
+    assert {key.partition("/")[0] for key in keys} == set(expected["rows"])
+    for key in keys:
+        assert (stack.ROOT / "samples" / key).stat().st_size > 0
+        assert (stack.ROOT / "contracts" / f"{key.partition('/')[0]}.yaml").exists()
+    assert sum(expected["files"][name] for name in ("committed", "quarantined")) == len(keys)
+
+
 def test_an_alert_gives_its_command() -> None:
     document = {
         "content": {"title": "t", "description": "x\n\nApprove:\n```\naws a 'b'\n```\n\nlink"},
