@@ -1086,26 +1086,25 @@ def read_csv(path: str, csv_format: CsvFormat, schema: Schema, columns: Sequence
         name: pa.string() if _is_uuid(schema, name) else _csv_type(target.field(name).type)
         for name in names
     }
-    nulls = [""] if csv_format.null_value is None else ["", csv_format.null_value]
+    texts = [name for name in names if pa.types.is_string(parse_as[name])]
+    others = [name for name in names if name not in texts]
+
+    def read(columns: Sequence[str], *, quoted_nulls: bool) -> pa.Table:
+        return _parse_csv(path, csv_format, names, parse_as, columns, quoted_nulls=quoted_nulls)
+
     try:
-        table = pyarrow.csv.read_csv(
-            path,
-            read_options=pyarrow.csv.ReadOptions(
-                column_names=None if csv_format.header else names, block_size=_CSV_BLOCK_BYTES
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                delimiter=csv_format.delimiter, quote_char=csv_format.quote, newlines_in_values=True
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=parse_as,
-                null_values=nulls,
-                strings_can_be_null=True,
-                # A quoted empty field is an empty text, not a missing one.
-                quoted_strings_can_be_null=False,
-                true_values=_in_any_case("true"),
-                false_values=_in_any_case("false"),
-            ),
-        )
+        try:
+            table = read(names, quoted_nulls=False)
+        except pa.ArrowInvalid:
+            if not texts or not others:
+                table = read(names, quoted_nulls=not texts)
+            else:
+                # A quoted empty field is an empty text, and of other types no value. pyarrow
+                # knows one rule for all columns.
+                table = read(others, quoted_nulls=True)
+                strings = read(texts, quoted_nulls=False)
+                for name in texts:
+                    table = table.append_column(name, strings[name])
     except pa.ArrowInvalid as error:
         # Without its cause: pyarrow repeats the value, which the contract may call sensitive.
         raise JobError(
@@ -1114,6 +1113,37 @@ def read_csv(path: str, csv_format: CsvFormat, schema: Schema, columns: Sequence
             "check's report and compare the contract with the table",
         ) from None
     return conform(table, schema)
+
+
+def _parse_csv(
+    path: str,
+    csv_format: CsvFormat,
+    names: Sequence[str],
+    parse_as: Mapping[str, pa.DataType],
+    columns: Sequence[str],
+    *,
+    quoted_nulls: bool,
+) -> pa.Table:
+    """Some columns of a CSV file. `names` are all its columns."""
+    nulls = [""] if csv_format.null_value is None else ["", csv_format.null_value]
+    return pyarrow.csv.read_csv(
+        path,
+        read_options=pyarrow.csv.ReadOptions(
+            column_names=None if csv_format.header else names, block_size=_CSV_BLOCK_BYTES
+        ),
+        parse_options=pyarrow.csv.ParseOptions(
+            delimiter=csv_format.delimiter, quote_char=csv_format.quote, newlines_in_values=True
+        ),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=parse_as,
+            include_columns=columns,
+            null_values=nulls,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=quoted_nulls,
+            true_values=_in_any_case("true"),
+            false_values=_in_any_case("false"),
+        ),
+    )
 
 
 def fault_in_words(message: str, names: Sequence[str], schema: Schema) -> str:

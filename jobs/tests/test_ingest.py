@@ -582,8 +582,14 @@ class RowsTest(unittest.TestCase):
         self.assertEqual(len(set(ingest._in_any_case("true"))), 16)
         self.assertIn("FaLsE", ingest._in_any_case("false"))
 
-    def test_a_quoted_empty_uuid_is_null(self) -> None:
-        self.assertEqual(self.read('id;device\n7;""\n')["device"].to_pylist(), [None])
+    def test_a_quoted_empty_field_is_an_empty_text_and_of_other_types_null(self) -> None:
+        rows = self.read('"region";"id";"due";"device"\n"";"7";"";""\nNULL;"8";"2026-11-30";\n')
+        self.assertEqual(rows["region"].to_pylist(), ["", None])
+        self.assertEqual(rows["id"].to_pylist(), [7, 8])
+        self.assertEqual(rows["due"].to_pylist(), [None, date(2026, 11, 30)])
+        self.assertEqual(rows["device"].to_pylist(), [None, None])
+        rows = self.read('due;id\n"";7\n')
+        self.assertEqual(rows["due"].to_pylist(), [None])
 
     def test_columns_that_the_file_lacks_are_null(self) -> None:
         rows = self.read("id\n7\n")
