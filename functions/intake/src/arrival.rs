@@ -22,6 +22,12 @@ pub(crate) struct Arrival {
     pub(crate) message_ids: Vec<String>,
 }
 
+impl AsRef<ObjectVersion> for Arrival {
+    fn as_ref(&self) -> &ObjectVersion {
+        &self.object
+    }
+}
+
 /// What a batch of messages announced.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Delivered {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_contract::{EnginePolicy, WriteMode};
+use landfall_messages::packing::{LONGEST_INPUT, json_length, split};
 use landfall_messages::{Batch, ExecutionInput, batch_id};
 
 use crate::arrival::Arrival;
@@ -10,17 +11,6 @@ use crate::config::Config;
 use crate::contracts::Reading;
 use crate::matching::Claim;
 use crate::problem;
-
-/// Objects of one batch at most: what a person can still read in the console, and what the
-/// outputs of the check can still describe within the 256 KiB that a state may hold.
-const MOST_OBJECTS: usize = 100;
-
-/// Bytes of one execution's input as JSON. It grows on its way through the states, so it
-/// starts well below 64 KiB.
-const LONGEST_INPUT: usize = 48 * 1024;
-
-/// Bytes that one check reads within its function's timeout, with room to spare.
-const MOST_CHECKED_BYTES: u64 = 20 * 1024 * 1024 * 1024;
 
 /// An execution to start, and the messages that wait for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,44 +70,6 @@ fn small_bytes(claim: &Claim, config: &Config) -> Option<u64> {
     by_size.then_some(config.lambda_engine_max_bytes)
 }
 
-/// Splits sorted arrivals into batches: at most [`MOST_OBJECTS`], at most `room` bytes of
-/// JSON, and of bytes to read at most `small_bytes` among small files, else
-/// [`MOST_CHECKED_BYTES`]. A single object is a batch whatever its size. The order, and with
-/// it the names, are the same for the same arrivals.
-fn split(arrivals: Vec<Arrival>, room: usize, small_bytes: Option<u64>) -> Vec<Vec<Arrival>> {
-    let (small, large): (Vec<_>, Vec<_>) = arrivals
-        .into_iter()
-        .partition(|arrival| small_bytes.is_some_and(|limit| arrival.object.size <= limit));
-    let mut batches = pack(small, room, small_bytes.unwrap_or(MOST_CHECKED_BYTES));
-    batches.extend(pack(large, room, MOST_CHECKED_BYTES));
-    batches
-}
-
-fn pack(arrivals: Vec<Arrival>, room: usize, most_bytes: u64) -> Vec<Vec<Arrival>> {
-    let mut batches: Vec<Vec<Arrival>> = Vec::new();
-    let (mut json, mut bytes) = (0, 0_u64);
-    for arrival in arrivals {
-        // One more for the comma.
-        let (adds_json, adds_bytes) = (json_length(&arrival.object) + 1, arrival.object.size);
-        match batches.last_mut().filter(|batch| {
-            batch.len() < MOST_OBJECTS
-                && json + adds_json <= room
-                && bytes.saturating_add(adds_bytes) <= most_bytes
-        }) {
-            Some(batch) => {
-                batch.push(arrival);
-                json += adds_json;
-                bytes = bytes.saturating_add(adds_bytes);
-            }
-            None => {
-                batches.push(vec![arrival]);
-                (json, bytes) = (adds_json, adds_bytes);
-            }
-        }
-    }
-    batches
-}
-
 /// Objects with the same key share an execution: one contract, or one and the same problem.
 fn group_key(claim: &Claim) -> String {
     let (kind, documents) = match claim {
@@ -129,11 +81,6 @@ fn group_key(claim: &Claim) -> String {
     };
     let keys = documents.iter().map(|document| document.reference.key.as_str());
     std::iter::once(kind).chain(keys).collect::<Vec<_>>().join("\n")
-}
-
-/// Length as JSON. These documents hold only text and numbers, which always have one.
-fn json_length(document: &impl serde::Serialize) -> usize {
-    serde_json::to_string(document).map_or(usize::MAX / 4, |json| json.len())
 }
 
 #[cfg(test)]
