@@ -8,7 +8,13 @@
 //!
 //! With `LANDFALL_FAULTS_DIR`, the buckets of the last run of each kind are left there, for
 //! another reader (`local/read_faults.py`).
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod cloud;
 mod dump;

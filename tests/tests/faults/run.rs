@@ -150,7 +150,7 @@ impl Run {
         let others = async {
             gate.struck.notified().await;
             struck.set(true);
-            let over = if self.nth % 2 == 0 {
+            let over = if self.nth.is_multiple_of(2) {
                 ExecutionStatus::TimedOut
             } else {
                 ExecutionStatus::Aborted

@@ -87,10 +87,13 @@ fn every_fault_at_every_call_is_recovered_from() {
         }
         println!("{scenario:?}: {} calls {operations:?}", calls.len());
     }
+    let struck: BTreeSet<(Scenario, usize)> =
+        sites.iter().map(|(scenario, _, nth)| (*scenario, *nth)).collect();
     let total: usize = by_service.values().sum();
     println!(
-        "{total} of {total} calls {by_service:?}, {} kinds, {} faults in {} runs ({} of them \
+        "{} of {total} calls {by_service:?}, {} kinds, {} faults in {} runs ({} of them \
          noticed by the function) and {:.1} s",
+        struck.len(),
         Kind::ALL.len(),
         sites.len(),
         tally.runs.load(Ordering::Relaxed),
@@ -99,8 +102,6 @@ fn every_fault_at_every_call_is_recovered_from() {
     );
     let broken = tally.broken.into_inner().unwrap();
     assert!(broken.is_empty(), "{} broken:\n{}", broken.len(), broken.join("\n"));
-    let struck: BTreeSet<(Scenario, usize)> =
-        sites.iter().map(|(scenario, _, nth)| (*scenario, *nth)).collect();
     assert_eq!(struck.len(), total, "every call is struck");
     assert!(tally.runs.load(Ordering::Relaxed) >= sites.len());
     assert!(total >= FLOOR, "{total} calls");
