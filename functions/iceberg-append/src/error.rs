@@ -27,7 +27,7 @@ pub enum Error {
         batch_id: String,
     },
     /// An object is not what it was when it was checked.
-    #[error("{path} is not what was checked: {reason}; check it again by a new execution")]
+    #[error("{path} is not what was checked: {reason}; a new execution checks it again")]
     NotAsChecked {
         /// `s3://` address.
         path: String,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use landfall_check::{
-    CheckPlan, Drift, FileCheck, KeysChecked, OutputColumn, RowSink, SeenKeys, TableSchema,
-    TableType, Value, Wants, compare, file_columns,
+    CheckPlan, Drift, FileCheck, FileReport, KeysChecked, OutputColumn, RowSink, SeenKeys,
+    TableSchema, TableType, Value, Wants, compare, file_columns,
 };
 use landfall_contract::{Contract, OnBadRows};
 use landfall_lake::{DataFileWriter, LoadedTable};
@@ -134,7 +134,7 @@ async fn write_object(
     *keys = std::mem::take(&mut report.seen_keys);
     keys.commit();
     if report.bad_rows > 0 && contract.policy.on_bad_rows == OnBadRows::Reject {
-        return Err(not_as_checked(format!("it has {} bad rows", report.bad_rows)));
+        return Err(not_as_checked(unlike_the_check(0, &report)));
     }
     // A key may repeat less often than the check found: an object that it held together with
     // this one is not loaded, because a person refused it or another batch has it.
@@ -144,17 +144,28 @@ async fn write_object(
     if let Some(expected) = bad_rows.get(&object.id())
         && !as_checked(*expected)
     {
-        return Err(not_as_checked(format!(
-            "the check found {expected} bad rows and the load {}: the table has changed since, or \
-             the file's values are not what its own schema or statistics say",
-            report.bad_rows
-        )));
+        return Err(not_as_checked(unlike_the_check(*expected, &report)));
     }
     Ok(ObjectRows {
         object: object.clone(),
         rows: report.loadable_rows,
         rejected_rows: report.rows - report.loadable_rows,
     })
+}
+
+/// Why the load finds other bad rows than the check, which takes a Parquet file's word for what
+/// its schema and its statistics say of a column.
+fn unlike_the_check(expected: u64, report: &FileReport) -> String {
+    let first = report.first_bad_rows.first().map_or_else(String::new, |bad| {
+        let column = bad.column.as_deref().unwrap_or("the row");
+        format!(" (the first in {}, {column}: {})", bad.place(), bad.message)
+    });
+    format!(
+        "the check found {expected} bad rows and the load {}{first}; either the table has changed \
+         since, or the file's values are not what its own schema or statistics say, as a text \
+         that is not UTF-8, and it must be written anew",
+        report.bad_rows
+    )
 }
 
 /// Every column of the table that a file can fill, in the table's order.

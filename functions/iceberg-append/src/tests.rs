@@ -2,6 +2,7 @@
 //! memory, which fail, and let others write, at the call they are told.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod contradiction;
 mod schema;
 
 use std::collections::BTreeSet;
@@ -118,9 +119,10 @@ impl World {
         self.file(name, &format!("id,name\n{rows}")).await
     }
 
-    async fn file(&self, name: &str, content: &str) -> ObjectVersion {
+    async fn file(&self, name: &str, content: impl AsRef<[u8]>) -> ObjectVersion {
+        let content = content.as_ref().to_vec();
         let key = format!("orders/{name} 1+1%.csv");
-        let stored = self.s3.put(&format!("s3://landing/{key}"), content.to_owned());
+        let stored = self.s3.put(&format!("s3://landing/{key}"), content.clone());
         let object = ObjectVersion {
             bucket: "landing".into(),
             key,

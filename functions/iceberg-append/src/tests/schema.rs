@@ -179,7 +179,7 @@ async fn a_requirement_that_the_contract_drops_is_lifted_before_the_rows_are_rea
             assert_eq!(output.evolved, ["column name made optional"]);
         } else {
             let refusal = task.append().await.unwrap_err().to_string();
-            assert!(refusal.contains("it has 1 bad rows"), "{refusal}");
+            assert!(refusal.contains("the load 1 (the first in line 2, name: "), "{refusal}");
             let object = world.file("without", "id\n4\n").await;
             let task = world.task("orders-without", &[&object]);
             let refusal = task.append().await.unwrap_err().to_string();
