@@ -309,7 +309,7 @@ fn listed_values_are_values_in_every_format() {
     let money = FieldType::Decimal { precision: 9, scale: 2 };
     let (stamp, tz) = (FieldType::Timestamp, FieldType::TimestampTz);
     // What is listed, texts of it, its value, a text of another, and its value.
-    let cases: Vec<(FieldType, &str, Vec<&'static str>, Value<'_>, &'static str, Value<'_>)> = vec![
+    let cases = [
         (
             money,
             "12.5",
