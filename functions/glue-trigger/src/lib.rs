@@ -138,6 +138,8 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
         execution_arn: request.execution_arn.clone(),
         additions: request.additions.clone(),
         previous_batch_ids: document::distinct(claims.previous_owners.into_values()),
+        checked: Vec::new(),
+        replaces: Vec::new(),
     };
     let run = GlueRun {
         run_id: run_once(deps, &owner, &document).await?,

@@ -296,6 +296,8 @@ fn request(token: &str) -> GlueRunRequest {
         load: vec![0, 2],
         execution_arn: "arn:aws:states:eu-west-1:111122223333:execution:ingest:orders-1".into(),
         additions: Vec::new(),
+        checked: Vec::new(),
+        replace: false,
         task_token: token.into(),
     }
 }

@@ -1,57 +1,39 @@
 //! Where things are written: keys, and their encoding.
 
-use landfall_messages::{Batch, ObjectVersion, object_ids_digest};
+use landfall_messages::address::{QUARANTINE, key};
+use landfall_messages::{Batch, ObjectVersion};
 
-/// S3's limit on a key, in bytes
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
-const MAX_KEY_BYTES: usize = 1024;
+const REPORTS: &str = "reports";
 
 /// The copy of a quarantined object.
 pub(crate) fn quarantined(batch: &Batch, object: &ObjectVersion) -> String {
-    key("quarantine", batch, object, "")
+    key(QUARANTINE, batch, object, "")
 }
 
 /// Why it was quarantined.
 pub(crate) fn reason(batch: &Batch, object: &ObjectVersion) -> String {
-    key("quarantine", batch, object, ".reason.json")
+    key(QUARANTINE, batch, object, ".reason.json")
 }
 
 /// The rows split off from an object that is loaded, in a file of the same format.
 pub(crate) fn rejected_rows(batch: &Batch, object: &ObjectVersion, extension: &str) -> String {
-    key("quarantine", batch, object, &format!(".rejected.{extension}"))
+    key(QUARANTINE, batch, object, &format!(".rejected.{extension}"))
 }
 
 /// The full report: beside the rows that were split off, else by itself.
 pub(crate) fn report(batch: &Batch, object: &ObjectVersion, beside_rows: bool) -> String {
     match beside_rows {
-        true => key("quarantine", batch, object, ".report.json"),
-        false => key("reports", batch, object, ".report.json"),
+        true => key(QUARANTINE, batch, object, ".report.json"),
+        false => key(REPORTS, batch, object, ".report.json"),
     }
 }
 
 /// The report's bad values, one in each line: beside the report.
 pub(crate) fn errors(batch: &Batch, object: &ObjectVersion, beside_rows: bool) -> String {
     match beside_rows {
-        true => key("quarantine", batch, object, ".errors.jsonl"),
-        false => key("reports", batch, object, ".errors.jsonl"),
+        true => key(QUARANTINE, batch, object, ".errors.jsonl"),
+        false => key(REPORTS, batch, object, ".errors.jsonl"),
     }
-}
-
-/// `<prefix>/<dataset>/<batch id>/<original key><suffix>`. An original key that would make it
-/// too long is replaced by its object's digest and its end.
-fn key(prefix: &str, batch: &Batch, object: &ObjectVersion, suffix: &str) -> String {
-    let start = format!("{prefix}/{}/{}/", batch.dataset, batch.id);
-    // Every suffix fits, so that the things of one object have the same name but for it.
-    let room = MAX_KEY_BYTES.saturating_sub(start.len() + ".rejected.parquet".len());
-    if object.key.len() <= room {
-        return format!("{start}{}{suffix}", object.key);
-    }
-    let digest = object_ids_digest([object]);
-    let mut from = object.key.len() - room.saturating_sub(digest.len() + 1).min(object.key.len());
-    while !object.key.is_char_boundary(from) {
-        from += 1;
-    }
-    format!("{start}{digest}-{}{suffix}", &object.key[from..])
 }
 
 /// `s3://bucket/key`.
@@ -112,7 +94,7 @@ mod tests {
         let (a, b) = (long("a"), long("b"));
         let batch = batch(vec![a.clone(), b.clone()]);
         let (of_a, of_b) = (rejected_rows(&batch, &a, "csv"), rejected_rows(&batch, &b, "csv"));
-        assert!(of_a.len() <= MAX_KEY_BYTES && of_a.len() > 1000, "{}", of_a.len());
+        assert!(of_a.len() <= 1024 && of_a.len() > 1000, "{}", of_a.len());
         assert!(of_a.ends_with("x.csv.rejected.csv"));
         assert_ne!(of_a, of_b);
         assert_eq!(of_a.trim_end_matches(".rejected.csv"), quarantined(&batch, &a));

@@ -1,7 +1,7 @@
 //! The check of a batch.
 
 use landfall_check::{Facts, SeenKeys, TableSchema, choose_engine};
-use landfall_contract::Contract;
+use landfall_contract::{Contract, OnOverwrite};
 use landfall_lake::table_of;
 use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
 use landfall_objects::load_contract;
@@ -144,6 +144,7 @@ fn answer(
         additions_if_approved: additions(&approvable),
         accepted: indexes(&accepted),
         snowflake: contract.snowflake.is_some(),
+        replace: contract.policy.on_overwrite == OnOverwrite::Replace,
         not_enforced: not_enforced.collect(),
         objects: checked.into_iter().map(|object| object.check).collect::<Vec<ObjectCheck>>(),
     }

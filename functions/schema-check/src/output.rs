@@ -131,6 +131,7 @@ mod tests {
             message: text.clone(),
             rows: u64::MAX,
             bad_rows: u64::MAX,
+            rejected_records: u64::MAX,
             first_bad_rows: vec![bad_row; details],
             changes,
             report: Some(format!("s3://bucket/reports/{}", "k".repeat(150))),
@@ -157,6 +158,7 @@ mod tests {
             additions: Vec::new(),
             additions_if_approved: (0..MAX_ADDITIONS).map(addition).collect(),
             snowflake: true,
+            replace: true,
             not_enforced: vec![
                 NotEnforced { path: "/a/b".into(), reason: "x".repeat(length) };
                 details

@@ -340,6 +340,7 @@ fn refused(index: usize) -> ObjectCheck {
         message: "the file has no bytes".into(),
         rows: 9,
         bad_rows: 2,
+        rejected_records: 2,
         first_bad_rows: Vec::new(),
         changes: Vec::new(),
         report: Some("s3://landing/reports/x.json".into()),

@@ -29,6 +29,7 @@ pub(crate) fn accepted(index: usize, rows: u64) -> ObjectCheck {
         message: "every row keeps the contract".into(),
         rows,
         bad_rows: 0,
+        rejected_records: 0,
         first_bad_rows: vec![],
         changes: vec![],
         report: None,
@@ -55,6 +56,7 @@ fn rejected(index: usize) -> ObjectCheck {
         message: "2 of 40 rows break the contract, and onBadRows is reject".into(),
         rows: 40,
         bad_rows: 2,
+        rejected_records: 0,
         first_bad_rows: vec![
             bad_row(17, "amount", "type", "\"12,50\" is not a decimal(12,2)"),
             bad_row(23, "country", "enum", "\"XX\" is not one of the valid values"),
@@ -106,6 +108,7 @@ fn request(keys: &[&str], objects: Vec<ObjectCheck>) -> AlertRequest {
             additions: vec![],
             additions_if_approved: vec![],
             snowflake: false,
+            replace: false,
             not_enforced: vec![],
             objects,
         }),

@@ -145,6 +145,10 @@ pub struct ObjectCheck {
     pub rows: u64,
     /// Records that break the contract.
     pub bad_rows: u64,
+    /// Records that are not loaded, should the object be: those that break the contract, less
+    /// those that it says to load all the same.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub rejected_records: u64,
     /// The first bad rows.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub first_bad_rows: Vec<BadRow>,
@@ -157,6 +161,11 @@ pub struct ObjectCheck {
     /// `s3://` address of the bad records split off, when the rest is loaded.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rejected_rows: Option<String>,
+}
+
+/// Most objects have none, and the answer's size is bounded.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A column that the files have and neither contract nor table knows, to be added to the
@@ -200,6 +209,9 @@ pub struct CheckOutput {
     pub additions_if_approved: Vec<ColumnAddition>,
     /// Whether the contract names a Snowflake server.
     pub snowflake: bool,
+    /// Whether the contract says `onOverwrite: replace`.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub replace: bool,
     /// What the contract states and the check does not enforce.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub not_enforced: Vec<NotEnforced>,

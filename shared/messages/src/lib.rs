@@ -5,6 +5,7 @@
 //! (`statemachines/ingest.asl.json`) moves them between functions; a function never invents
 //! a shape of its own.
 
+pub mod address;
 mod alert;
 mod batch;
 mod check;
@@ -28,7 +29,10 @@ pub use commit::{
     NotifyRequest, TableIdentity,
 };
 pub use execution_event::{EXECUTION_STATUS_DETAIL_TYPE, ExecutionStatusChange};
-pub use glue::{GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest};
+pub use glue::{
+    CheckedObject, CheckedRecords, GlueJobStateChange, GlueRunDocument, GlueRunOutput,
+    GlueRunRequest, RejectedRecords, ReplacedVersions,
+};
 pub use object::{LedgerKey, ObjectVersion, object_ids_digest};
 pub use s3_event::{EventBridgeEvent, S3ObjectCreated};
 pub use snowflake::{RefreshOutput, RefreshRequest};

@@ -15,6 +15,13 @@ pub const OBJECT_DIGESTS: &str = "landfall.object-digests";
 /// Snapshot summary key: the rows of each object, in the same order, separated by commas.
 pub const OBJECT_ROWS: &str = "landfall.object-rows";
 
+/// Column of the tables of contracts that say `onOverwrite: replace`: the [`short_digest`] of
+/// the object id that the row came from. An optional string; nobody's data.
+pub const OBJECT_COLUMN: &str = "_landfall_object";
+/// What the table says of that column.
+pub const OBJECT_COLUMN_DOC: &str = "The version of the file that the row came from, as a \
+                                     digest: Landfall replaces the rows of older versions by it.";
+
 /// A summary is copied into every later metadata file, so a long list would be paid for at
 /// every commit to come.
 const OBJECTS_LIMIT: usize = 8 * 1024;
@@ -86,7 +93,7 @@ pub fn rows_of(summary: &HashMap<String, String>, object: &ObjectVersion) -> Opt
     listed.into_iter().find(|(listed, _)| *listed == name).map(|(_, rows)| rows)
 }
 
-/// What stands for an object id in [`OBJECT_DIGESTS`].
+/// What stands for an object id in [`OBJECT_DIGESTS`] and in [`OBJECT_COLUMN`].
 pub fn short_digest(object_id: &str) -> String {
     let mut digest = ids_digest(vec![object_id.to_owned()]);
     digest.truncate(16);
