@@ -169,6 +169,15 @@ impl InMemoryTable {
         )
     }
 
+    /// The items of one path, in the order of their versions, on one page.
+    fn query(&self, body: &Value) -> HttpResponse {
+        let path = queried_path(body);
+        let state = self.lock();
+        let of_path = state.items.iter().filter(|((own, _), _)| *own == path);
+        let items: Vec<Value> = of_path.map(|(_, item)| shown(item)).collect();
+        response(200, &json!({"Count": items.len(), "Items": items}))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,6 +195,7 @@ impl Service for InMemoryTable {
         let (path, version) = match operation {
             "GetItem" | "UpdateItem" => key_of(&item_of(&body["Key"])),
             "PutItem" => key_of(&item_of(&body["Item"])),
+            "Query" => (queried_path(&body), "*".to_owned()),
             _ => panic!("{operation} is not built"),
         };
         let subject = format!("{path} {version}");
@@ -213,6 +223,7 @@ impl Service for InMemoryTable {
                 self.put(item_of(&body["Item"]));
                 response(200, &json!({}))
             }
+            "Query" => self.query(&body),
             _ => self.update(&body),
         }
     }
@@ -220,6 +231,17 @@ impl Service for InMemoryTable {
     fn error(status: u16, code: &str) -> HttpResponse {
         response(status, &json!({"__type": code, "message": "told to"}))
     }
+}
+
+/// The path of a query of the table's own key; an index is not built.
+fn queried_path(body: &Value) -> String {
+    assert!(body["IndexName"].is_null() && body["FilterExpression"].is_null(), "not built");
+    let condition = body["KeyConditionExpression"].as_str().unwrap_or_default();
+    let (name, value) = condition.split_once(" = ").expect("a path and nothing else");
+    let names = names_of(&body["ExpressionAttributeNames"]);
+    assert_eq!(names.get(name).map(String::as_str), Some("path"), "{condition}");
+    let values = item_of(&body["ExpressionAttributeValues"]);
+    values.get(value).and_then(|value| value.as_s().ok()).expect("a text").clone()
 }
 
 fn key_of(item: &Item) -> Key {

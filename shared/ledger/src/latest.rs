@@ -1,0 +1,320 @@
+//! Which version of a key is the newest, and what older ones may have left in the table, for
+//! contracts that replace (`onOverwrite: replace`, `docs/exactly-once.md`).
+
+use landfall_messages::{LedgerKey, ObjectVersion};
+
+use crate::entry::{Entry, Owner, Settlement, State};
+use crate::error::LedgerError;
+use crate::owners::{OwnerState, OwnerStatus};
+use crate::runs::RunOfBatch;
+use crate::{Ledger, RETURN_OLD, attribute, key, now, text};
+
+/// Sort key of the item that names the newest version of a path. No version reads like it:
+/// they start with `v#` or `e#`.
+const LATEST: &str = "latest";
+
+/// Attributes of that item.
+mod latest_attribute {
+    pub(super) const VERSION: &str = "latestVersion";
+    pub(super) const RANK: &str = "latestRank";
+}
+
+/// Orders the versions of one path: the newest has the greatest.
+///
+/// S3's sequencers are hexadecimal, and compared as text after the shorter one is padded on the
+/// left (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>).
+/// Where an event has none, its time decides, and the version at last, so that of two versions
+/// exactly one is the newer.
+pub(crate) fn rank(sequencer: &str, event_time: &str, version: &str) -> String {
+    format!("{:0>64} {event_time} {version}", sequencer.to_ascii_uppercase())
+}
+
+impl Entry {
+    /// Whether rows of the version are in the table, or may come into it without anybody
+    /// claiming it again. One that nobody ever claimed has none, and whoever claims it from now
+    /// on finds that it is superseded.
+    pub fn may_have_rows(&self) -> bool {
+        match self.state {
+            State::Claimed | State::Committed | State::Failed => true,
+            // What was refused or left out may have been claimed before.
+            State::Received | State::Quarantined | State::Rejected | State::Duplicate => {
+                self.execution_arn.is_some()
+            }
+        }
+    }
+}
+
+impl Ledger {
+    /// Makes the object the latest version of its path, unless a newer one is. Answers the
+    /// newer one's version.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn register_latest(
+        &self,
+        object: &ObjectVersion,
+    ) -> Result<Option<String>, LedgerError> {
+        let own = rank(&object.sequencer, &object.event_time, &object.version);
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&latest_of(object))))
+            .update_expression("SET #latest = :own, #rank = :rank, #updatedAt = :now")
+            .condition_expression("attribute_not_exists(#rank) OR #rank <= :rank")
+            .expression_attribute_names("#latest", latest_attribute::VERSION)
+            .expression_attribute_names("#rank", latest_attribute::RANK)
+            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
+            .expression_attribute_values(":own", text(&object.version))
+            .expression_attribute_values(":rank", text(own))
+            .expression_attribute_values(":now", text(now()))
+            .return_values_on_condition_check_failure(RETURN_OLD)
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(None),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
+            {
+                self.newer_version(object).await
+            }
+            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
+        }
+    }
+
+    /// The version that is newer than the object and its path's latest, by a strongly consistent
+    /// read; `None` when the object itself is the latest.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn newer_version(
+        &self,
+        object: &ObjectVersion,
+    ) -> Result<Option<String>, LedgerError> {
+        let response = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&latest_of(object))))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
+        let item = response.item.unwrap_or_default();
+        let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let own = rank(&object.sequencer, &object.event_time, &object.version);
+        let is_newer = attribute(latest_attribute::RANK).is_some_and(|rank| rank > own);
+        Ok(attribute(latest_attribute::VERSION).filter(|_| is_newer))
+    }
+
+    /// The older versions of the object's path, whatever became of them, by a strongly
+    /// consistent read.
+    ///
+    /// # Errors
+    /// As [`Self::stories_of_path`].
+    pub async fn older_versions(&self, object: &ObjectVersion) -> Result<Vec<Entry>, LedgerError> {
+        let own = rank(&object.sequencer, &object.event_time, &object.version);
+        let stories = self.stories_of_path(&object.path()).await?;
+        Ok(stories
+            .into_iter()
+            .filter(|story| {
+                let text = |value: &Option<String>| value.clone().unwrap_or_default();
+                let version = &story.entry.key.version;
+                *version != object.version
+                    && rank(&text(&story.sequencer), &text(&story.event_time), version) < own
+            })
+            .map(|story| story.entry)
+            .collect())
+    }
+
+    /// Of older versions, a batch that may still commit one by a Glue run, or that is about to
+    /// start one; `None` when there is none.
+    ///
+    /// The commit of a Glue run compares no table version that we choose, so a newer version is
+    /// loaded when the run is over. A Lambda's commit is undone or made to fail by the newer
+    /// one's; it is waited for all the same while its execution runs, because the item does not
+    /// tell one engine from the other.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB, Step Functions or Glue cannot be asked or refuse.
+    pub async fn loads_older_version(
+        &self,
+        owners: &impl OwnerStatus,
+        older: &[Entry],
+        owner: &Owner,
+    ) -> Result<Option<String>, LedgerError> {
+        for entry in older {
+            let (Some(batch_id), Some(execution_arn)) = (&entry.batch_id, &entry.execution_arn)
+            else {
+                continue;
+            };
+            let unfinished =
+                matches!(entry.state, State::Claimed | State::Failed | State::Duplicate);
+            if !unfinished || *batch_id == owner.batch_id {
+                continue;
+            }
+            let run = self.run_of_batch(batch_id).await?;
+            // It left the version out before it started a run. Not to wait for it keeps two
+            // batches from waiting for each other.
+            if entry.state == State::Duplicate && run == RunOfBatch::None {
+                continue;
+            }
+            let theirs = Owner { batch_id: batch_id.clone(), execution_arn: execution_arn.clone() };
+            match owners.state_of(&theirs, &run).await? {
+                OwnerState::Over => {}
+                OwnerState::Alive | OwnerState::Stopping => return Ok(Some(batch_id.clone())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Settles an object of ours as left out, because a newer version takes its place. False
+    /// when another batch owns it by now, or its rows are in the table.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn supersede(
+        &self,
+        object: &ObjectVersion,
+        owner: &Owner,
+        newer: &str,
+    ) -> Result<bool, LedgerError> {
+        let settlement = Settlement {
+            batch_id: owner.batch_id.clone(),
+            state: State::Duplicate,
+            reason: Some(superseded(newer)),
+            rows: 0,
+            rejected_rows: None,
+            snapshot_id: None,
+        };
+        self.settle(&object.ledger_key(), &owner.batch_id, &settlement).await
+    }
+}
+
+/// Why a version is left out for the sake of a newer one.
+pub fn superseded(newer: &str) -> String {
+    format!(
+        "Overwrite.Superseded: version {newer} of the key is newer, and the contract says \
+         onOverwrite: replace"
+    )
+}
+
+fn latest_of(object: &ObjectVersion) -> LedgerKey {
+    LedgerKey { path: object.path(), version: LATEST.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use landfall_testing::dynamodb::InMemoryTable;
+
+    use super::*;
+
+    struct Owners(OwnerState);
+
+    impl OwnerStatus for Owners {
+        async fn state_of(&self, _: &Owner, _: &RunOfBatch) -> Result<OwnerState, LedgerError> {
+            Ok(self.0)
+        }
+    }
+
+    const OVER: Owners = Owners(OwnerState::Over);
+    const ALIVE: Owners = Owners(OwnerState::Alive);
+
+    fn object(version: &str, sequencer: &str) -> ObjectVersion {
+        ObjectVersion {
+            bucket: "landing".into(),
+            key: "orders/a.csv".into(),
+            version: version.into(),
+            version_id: None,
+            etag: "e".into(),
+            size: 1,
+            event_time: "2026-11-21T08:00:00Z".into(),
+            sequencer: sequencer.into(),
+        }
+    }
+
+    fn owner(batch_id: &str) -> Owner {
+        Owner { batch_id: batch_id.into(), execution_arn: format!("arn:{batch_id}") }
+    }
+
+    fn ledger() -> Ledger {
+        Ledger::new(InMemoryTable::default().client(), "ledger")
+    }
+
+    #[test]
+    fn sequencers_are_compared_as_s3_says() {
+        let greater = |a: (&str, &str, &str), b: (&str, &str, &str)| {
+            assert!(rank(a.0, a.1, a.2) > rank(b.0, b.1, b.2), "{a:?} {b:?}");
+        };
+        greater(("10A", "t", "v#1"), ("0B", "t", "v#2"));
+        greater(("0055AED6DCD90281E5", "t", "v#1"), ("55aed6dcd90281e4", "u", "v#2"));
+        greater(("", "2026-11-21T08:00:01Z", "v#1"), ("", "2026-11-21T08:00:00Z", "v#2"));
+        greater(("", "t", "v#2"), ("", "t", "v#1"));
+    }
+
+    #[tokio::test]
+    async fn the_newest_stays_the_latest_in_whatever_order_they_come() {
+        let ledger = ledger();
+        let [one, two, three] = ["0A", "0B", "10A"].map(|s| object(&format!("v#{s}"), s));
+        assert_eq!(ledger.newer_version(&one).await.unwrap(), None, "nothing is registered");
+        assert_eq!(ledger.register_latest(&two).await.unwrap(), None);
+        assert_eq!(ledger.register_latest(&two).await.unwrap(), None, "delivered again");
+        assert_eq!(ledger.register_latest(&one).await.unwrap().as_deref(), Some("v#0B"));
+        assert_eq!(ledger.register_latest(&three).await.unwrap(), None);
+        assert_eq!(ledger.newer_version(&two).await.unwrap().as_deref(), Some("v#10A"));
+        assert_eq!(ledger.newer_version(&three).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn only_what_was_claimed_can_have_rows() {
+        let ledger = ledger();
+        let [one, two, three] = ["0A", "0B", "0C"].map(|s| object(&format!("v#{s}"), s));
+        for version in [&one, &two, &three] {
+            ledger.receive("orders", version).await.unwrap();
+            ledger.register_latest(version).await.unwrap();
+        }
+        ledger.leave_out(&one.ledger_key(), &superseded("v#0B")).await.unwrap();
+        let may_have_rows = async || {
+            let older = ledger.older_versions(&three).await.unwrap();
+            assert_eq!(older.len(), 2, "all of them, and not itself");
+            older.iter().filter(|entry| entry.may_have_rows()).count()
+        };
+        assert_eq!(may_have_rows().await, 0);
+        ledger.claim(&OVER, std::slice::from_ref(&two), &owner("b")).await.unwrap();
+        assert_eq!(may_have_rows().await, 1);
+        // A zombie of its batch may still be on its way.
+        assert!(ledger.supersede(&two, &owner("b"), "v#0C").await.unwrap());
+        assert_eq!(may_have_rows().await, 1);
+        let entry = ledger.find(&two.ledger_key()).await.unwrap().unwrap();
+        assert_eq!(entry.state, State::Duplicate);
+        assert!(entry.reason.unwrap().starts_with("Overwrite.Superseded: version v#0C"));
+        assert!(ledger.older_versions(&one).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_newer_version_waits_for_whoever_may_still_write_an_older_one() {
+        let ledger = ledger();
+        let [one, two] = ["0A", "0B"].map(|s| object(&format!("v#{s}"), s));
+        for version in [&one, &two] {
+            ledger.receive("orders", version).await.unwrap();
+        }
+        ledger.claim(&OVER, std::slice::from_ref(&one), &owner("old")).await.unwrap();
+        let waits = async |owners: &Owners, own: &str| {
+            let older = ledger.older_versions(&two).await.unwrap();
+            ledger.loads_older_version(owners, &older, &owner(own)).await.unwrap()
+        };
+        assert_eq!(waits(&ALIVE, "new").await.as_deref(), Some("old"));
+        assert_eq!(waits(&Owners(OwnerState::Stopping), "new").await.as_deref(), Some("old"));
+        assert_eq!(waits(&OVER, "new").await, None);
+        assert_eq!(waits(&ALIVE, "old").await, None, "nobody waits for itself");
+        // Left out before a run: nothing of it comes any more. With a run: it may.
+        ledger.supersede(&one, &owner("old"), "v#0B").await.unwrap();
+        assert_eq!(waits(&ALIVE, "new").await, None);
+        ledger.begin_run(&owner("old"), std::time::Duration::from_secs(60)).await.unwrap();
+        assert_eq!(waits(&ALIVE, "new").await.as_deref(), Some("old"));
+    }
+}
