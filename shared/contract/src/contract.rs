@@ -4,7 +4,7 @@ use crate::document::{Document, Position, Value};
 use crate::field::{Field, Findings};
 use crate::model::Contract;
 use crate::problem::{ContractProblem, quoted};
-use crate::{columns, custom, names, servers};
+use crate::{columns, custom, names, servers, write_mode};
 
 /// Versions of the standard that Landfall reads.
 pub(crate) const API_VERSIONS: [&str; 4] = ["v3.1.0", "v3.0.2", "v3.0.1", "v3.0.0"];
@@ -40,7 +40,9 @@ fn read_contract(contract: &Field<'_>, findings: &mut Findings) -> Option<Contra
     let policy = custom::policy(contract, findings);
     let table = table(contract, findings);
     let dataset = table.as_ref().and_then(|table| dataset_name(table, findings));
-    let columns = table.as_ref().map(|table| columns::read(table, findings)).unwrap_or_default();
+    let mut columns =
+        table.as_ref().map(|table| columns::read(table, findings)).unwrap_or_default();
+    write_mode::fit(contract, &policy, &columns.columns, &mut columns.keys, findings);
     if let Some(table) = &table {
         table_rules(table, findings);
     }

@@ -5,9 +5,11 @@
 //! with `.`, `:` or `/` in it. Those are left alone.
 
 use crate::field::{Field, Findings};
+use crate::maintenance;
 use crate::model::{BadRowLimit, EnginePolicy, OnBadRows, OnDrift, OnOverwrite, Policy, WriteMode};
 use crate::percent::Percent;
 use crate::problem::quoted;
+use crate::write_mode;
 
 /// Where custom properties can stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +37,17 @@ impl Place {
 
     fn known(self) -> &'static [&'static str] {
         match self {
-            Self::Contract => {
-                &["engine", "onDrift", "onBadRows", "badRowLimit", "onOverwrite", "writeMode"]
-            }
+            Self::Contract => &[
+                "engine",
+                "onDrift",
+                "onBadRows",
+                "badRowLimit",
+                "onOverwrite",
+                "writeMode",
+                "deleteMarker",
+                "maintenance",
+                "snapshotRetentionDays",
+            ],
             Self::S3Server => &[
                 "delimiter",
                 "quote",
@@ -198,19 +208,7 @@ pub(crate) fn policy(contract: &Field<'_>, findings: &mut Findings) -> Policy {
         default.write_mode,
         findings,
     );
-    // Accepting what is not built yet would add rows where the contract promises to replace
-    // or drop them.
-    for (name, supported, instead) in [
-        ("onOverwrite", on_overwrite != OnOverwrite::Replace, "`append` or `ignore`"),
-        ("writeMode", write_mode == WriteMode::Append, "`append`"),
-    ] {
-        if let (Some(field), false) = (properties.get(name), supported) {
-            findings.problem(
-                field,
-                format!("`{name}: {}` is not supported yet: use {instead}", plain(field)),
-            );
-        }
-    }
+    let delete_marker = write_mode::read(&properties, write_mode, on_overwrite, findings);
     let bad_row_limit = properties.get("badRowLimit").and_then(|field| {
         let limit = bad_row_limit(field, findings);
         if on_bad_rows != OnBadRows::Quarantine {
@@ -218,11 +216,17 @@ pub(crate) fn policy(contract: &Field<'_>, findings: &mut Findings) -> Policy {
         }
         limit
     });
-    Policy { engine, on_drift, on_bad_rows, bad_row_limit, on_overwrite, write_mode }
-}
-
-fn plain(field: &Field<'_>) -> String {
-    field.scalar_text(&mut Findings::default()).unwrap_or_default()
+    let maintenance = maintenance::read(&properties, findings);
+    Policy {
+        engine,
+        on_drift,
+        on_bad_rows,
+        bad_row_limit,
+        on_overwrite,
+        write_mode,
+        delete_marker,
+        maintenance,
+    }
 }
 
 /// `100` or `0.5%`.
@@ -335,6 +339,8 @@ mod tests {
         assert_eq!(knob("onDrift", "evolve").0.on_drift, OnDrift::Evolve);
         assert_eq!(knob("onDrift", "reject").0.on_drift, OnDrift::Reject);
         assert_eq!(knob("onBadRows", "warn").0.on_bad_rows, OnBadRows::Warn);
+        assert_eq!(knob("writeMode", "upsert").0.write_mode, WriteMode::Upsert);
+        assert_eq!(knob("onOverwrite", "replace").0.on_overwrite, OnOverwrite::Replace);
         assert!(knob("writeMode", "append").1.is_empty());
         assert!(knob("onOverwrite", "append").1.is_empty());
         assert!(knob("onOverwrite", "ignore").1.is_empty());
@@ -344,16 +350,6 @@ mod tests {
                 "line 3, /customProperties/0/value: is `evolved`; `onDrift` is one of: evolve, review, reject"
             ]
         );
-    }
-
-    #[test]
-    fn what_is_not_built_yet_is_refused() {
-        for (name, value) in [("onOverwrite", "replace"), ("writeMode", "upsert")] {
-            let problems = knob(name, value).1;
-            assert_eq!(problems.len(), 1);
-            assert!(problems[0].contains("not supported yet"), "{problems:?}");
-            assert!(problems[0].contains(value), "{problems:?}");
-        }
     }
 
     #[test]

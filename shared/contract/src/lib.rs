@@ -15,6 +15,7 @@ mod document;
 mod field;
 mod key_pattern;
 mod keys;
+mod maintenance;
 mod model;
 mod moment;
 mod moment_format;
@@ -36,12 +37,15 @@ mod source;
 mod threshold;
 mod timezone;
 mod types;
+mod write_mode;
 
 pub use claims::claimed_locations;
+pub use maintenance::MINIMUM_SNAPSHOT_RETENTION_DAYS;
 pub use model::*;
 pub use overlap::{Overlap, overlaps};
 pub use percent::Percent;
 pub use problem::{ContractErrors, ContractProblem};
+pub use write_mode::OBJECT_COLUMN;
 
 /// Reads a contract: YAML or JSON text of ODCS v3.0.x or v3.1.0
 /// (<https://bitol-io.github.io/open-data-contract-standard/>), at most 1 MiB.

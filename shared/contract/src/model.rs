@@ -30,7 +30,9 @@ pub struct Contract {
     pub columns: Vec<Column>,
     /// Partition fields in `partitionKeyPosition` order; may be empty.
     pub partition: Vec<PartitionField>,
-    /// What occurs once in a batch. May be empty; the primary key comes first.
+    /// What occurs once in a batch. May be empty; the primary key comes first. Under
+    /// `writeMode: upsert` it is not among them: a key that comes again is an update. Its
+    /// columns are those with a [`Column::primary_key`].
     pub keys: Vec<UniqueKey>,
     /// Metrics on each file as a whole.
     pub metrics: Vec<Metric>,
@@ -657,6 +659,11 @@ pub struct Policy {
     pub on_overwrite: OnOverwrite,
     /// `writeMode`: append (default) or upsert.
     pub write_mode: WriteMode,
+    /// `deleteMarker`: of an upsert, the boolean column that is true in a row which deletes its
+    /// key's row and is not inserted. No part of the primary key.
+    pub delete_marker: Option<String>,
+    /// `maintenance`: none (default) or glue.
+    pub maintenance: Maintenance,
 }
 
 impl Default for Policy {
@@ -668,8 +675,22 @@ impl Default for Policy {
             bad_row_limit: None,
             on_overwrite: OnOverwrite::Append,
             write_mode: WriteMode::Append,
+            delete_marker: None,
+            maintenance: Maintenance::None,
         }
     }
+}
+
+/// `maintenance`: who compacts the table's files and removes what no reader needs any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintenance {
+    /// Landfall turns nothing on. What others have turned on stays.
+    None,
+    /// Glue's table optimizers: compaction, snapshot retention and orphan file deletion.
+    Glue {
+        /// `snapshotRetentionDays`: days after which a snapshot expires.
+        snapshot_retention_days: u32,
+    },
 }
 
 /// `engine`.
