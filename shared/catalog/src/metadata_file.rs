@@ -1,0 +1,92 @@
+//! The metadata file of a table.
+
+use std::io::Read;
+
+use aws_sdk_s3::error::{BoxError, SdkError};
+use landfall_messages::TableIdentity;
+use landfall_runtime::{is_denied, is_transient};
+
+use crate::error::CatalogError;
+use crate::name_of;
+
+/// Most bytes of JSON that are taken from a compressed file. A metadata file is read in one
+/// piece, and the functions that do it have 512 MB.
+const MAX_BYTES: u64 = 128 << 20;
+
+/// How a gzip member starts (RFC 1952).
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+const SCHEMES: [&str; 3] = ["s3://", "s3a://", "s3n://"];
+
+pub(crate) async fn read(
+    s3: &aws_sdk_s3::Client,
+    identity: &TableIdentity,
+    location: &str,
+) -> Result<Vec<u8>, CatalogError> {
+    let address = SCHEMES.iter().find_map(|scheme| location.strip_prefix(scheme));
+    let Some((bucket, key)) = address.and_then(|address| address.split_once('/')) else {
+        return Err(CatalogError::invalid(
+            identity,
+            format!("its metadata file {location} is not in S3"),
+        ));
+    };
+    let body = match s3.get_object().bucket(bucket).key(key).send().await {
+        Ok(response) => response.body,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
+            return Err(CatalogError::invalid(
+                identity,
+                format!("its metadata file {location} is gone from S3"),
+            ));
+        }
+        Err(error) => return Err(of_get(identity, error)),
+    };
+    let bytes = body.collect().await.map_err(|error| CatalogError::StorageUnavailable {
+        table: name_of(identity),
+        source: error.into(),
+    })?;
+    let bytes = bytes.to_vec();
+    if !bytes.starts_with(&GZIP_MAGIC) {
+        return Ok(bytes);
+    }
+    decompress(&bytes).map_err(|reason| unusable(identity, location, &reason))
+}
+
+/// A file that was read, and is of no use.
+pub(crate) fn unusable(identity: &TableIdentity, location: &str, reason: &str) -> CatalogError {
+    CatalogError::invalid(
+        identity,
+        format!(
+            "its metadata file {location} cannot be read: {reason}; roll the table back to an \
+             earlier metadata file, or drop it"
+        ),
+    )
+}
+
+fn of_get<E, R>(identity: &TableIdentity, error: SdkError<E, R>) -> CatalogError
+where
+    E: aws_sdk_s3::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    R: landfall_runtime::HttpStatus + std::fmt::Debug + Send + Sync + 'static,
+{
+    let table = name_of(identity);
+    let (transient, denied) = (is_transient(&error), is_denied(&error));
+    let source = error.into_source().unwrap_or_else(BoxError::from);
+    if denied {
+        CatalogError::AccessDenied { operation: "s3:GetObject", table, source }
+    } else if transient {
+        CatalogError::StorageUnavailable { table, source }
+    } else {
+        CatalogError::Refused { table, source }
+    }
+}
+
+fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut json = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes)
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut json)
+        .map_err(|error| format!("it is no whole gzip file ({error})"))?;
+    if json.len() as u64 > MAX_BYTES {
+        return Err(format!("it has more than {} MiB", MAX_BYTES >> 20));
+    }
+    Ok(json)
+}
