@@ -336,6 +336,7 @@ impl Judge {
             Some(_) => self.watch_text(record, null_value, status),
         };
         if !self.settle(status, watched) {
+            sink.set_aside(self.rows)?;
             return sink.bad(record.raw);
         }
         for (place, column) in &mut self.undeclared {
@@ -470,6 +471,7 @@ impl Judge {
         }
         let watched = self.watch_row(fields, line, status);
         if !self.settle(status, watched) {
+            sink.set_aside(self.rows)?;
             return sink.bad(raw);
         }
         for (place, column) in &mut self.undeclared {
@@ -546,6 +548,7 @@ impl Judge {
         }
         let watched = self.watch_row(&*values, line, status);
         if !self.settle(status, watched) {
+            sink.set_aside(self.rows)?;
             return Ok(RowFate::SetAside);
         }
         if S::WANTS_VALUES {
@@ -566,7 +569,8 @@ impl Judge {
     }
 
     /// Takes a record that cannot be read as a row: `rule` is [`Rule::Syntax`] or
-    /// [`Rule::Encoding`]. The caller gives its bytes to [`RowSink::bad`].
+    /// [`Rule::Encoding`]. The caller gives its number, [`Judge::rows`], and its bytes to the
+    /// sink.
     pub(crate) fn row_unreadable(
         &mut self,
         line: Option<u64>,

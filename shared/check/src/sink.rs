@@ -40,6 +40,17 @@ pub trait RowSink {
     /// # Errors
     /// What stops the check.
     fn bad(&mut self, raw: &[u8]) -> Result<(), Self::Error>;
+
+    /// The number of a row not to load, as reports count them: from 1, good rows and bad ones,
+    /// without a header. Numbers ascend. In every format it is called once for each such row,
+    /// whatever [`RowSink::WANTS_BAD`] is.
+    ///
+    /// # Errors
+    /// What stops the check.
+    fn set_aside(&mut self, record: u64) -> Result<(), Self::Error> {
+        let _ = record;
+        Ok(())
+    }
 }
 
 /// For a check that only wants the report.

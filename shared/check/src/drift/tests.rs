@@ -73,6 +73,18 @@ fn a_file_like_its_contract_and_table_is_accepted() {
 }
 
 #[test]
+fn the_column_that_landfall_fills_is_no_difference() {
+    let own = landfall_messages::marker::OBJECT_COLUMN;
+    assert_eq!(own, landfall_contract::OBJECT_COLUMN, "what no contract may call a column");
+    let with_own = table(&[("id", FieldType::Long, true), (own, FieldType::String, false)]);
+    let with_another = table(&[("id", FieldType::Long, true), ("a", FieldType::String, false)]);
+    for policy in POLICIES {
+        assert_eq!(seen(&drift(&["id"], vec![id()], Some(&with_own), policy)), []);
+        assert_ne!(seen(&drift(&["id"], vec![id()], Some(&with_another), policy)), []);
+    }
+}
+
+#[test]
 fn order_alone_is_accepted() {
     for policy in POLICIES {
         let columns = vec![id(), column("a", FieldType::Date), column("b", FieldType::Date)];

@@ -153,6 +153,10 @@ impl<S: RowSink> RowSink for AsLines<'_, S> {
         self.line.push(b'\n');
         self.sink.bad(self.line)
     }
+
+    fn set_aside(&mut self, record: u64) -> Result<(), Self::Error> {
+        self.sink.set_aside(record)
+    }
 }
 
 /// Why a record is not read to its end.
@@ -189,7 +193,7 @@ impl Rows {
             let at = error.valid_up_to() + 1;
             let message = || format!("it is not UTF-8 from its byte {at} on");
             self.judge.row_unreadable(Some(record.line), Rule::Encoding, message);
-            return sink.bad(record.raw).map_err(Stop::Sink);
+            return self.hand_over(record, sink);
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         if scratch.len() < text.len() && memchr::memchr(b'\\', text).is_some() {
@@ -208,11 +212,11 @@ impl Rows {
             }
             Err(Unread::Malformed(Malformed { at, what })) => {
                 self.set_aside(record, at, &what.to_string());
-                sink.bad(record.raw).map_err(Stop::Sink)
+                self.hand_over(record, sink)
             }
             Err(Unread::Twice(name, at)) => {
                 self.set_aside(record, at, &format!("the key {} comes again", show_name(&name)));
-                sink.bad(record.raw).map_err(Stop::Sink)
+                self.hand_over(record, sink)
             }
         };
         self.fields = reuse(fields);
@@ -221,6 +225,16 @@ impl Rows {
             self.scratch = scratch;
         }
         if self.judge.problem().is_some() { result.and(Err(Stop::Over)) } else { result }
+    }
+
+    /// Gives a record that cannot be read, and was counted, to the sink.
+    #[cold]
+    fn hand_over<S: RowSink>(
+        &self,
+        record: JsonRecord<'_>,
+        sink: &mut S,
+    ) -> Result<(), Stop<S::Error>> {
+        sink.set_aside(self.judge.rows()).and_then(|()| sink.bad(record.raw)).map_err(Stop::Sink)
     }
 
     /// Counts a record that cannot be read.

@@ -16,6 +16,8 @@ pub(crate) struct Taken {
     pub(crate) good: Vec<String>,
     /// What was set aside, call by call.
     pub(crate) bad: Vec<Vec<u8>>,
+    /// The numbers of the records set aside.
+    pub(crate) set_aside: Vec<u64>,
 }
 
 impl RowSink for Taken {
@@ -34,6 +36,11 @@ impl RowSink for Taken {
 
     fn bad(&mut self, raw: &[u8]) -> Result<(), Infallible> {
         self.bad.push(raw.to_vec());
+        Ok(())
+    }
+
+    fn set_aside(&mut self, record: u64) -> Result<(), Infallible> {
+        self.set_aside.push(record);
         Ok(())
     }
 }

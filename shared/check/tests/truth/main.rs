@@ -121,6 +121,8 @@ fn assert_true(
         .map(|total| ((total.column.clone(), total.rule.name().to_owned()), total.rows))
         .collect();
     assert_eq!(totals, totals_of(&planted), "{what}");
+    let records: Vec<u64> = planted.iter().map(|(record, ..)| *record).collect();
+    assert_eq!(taken.set_aside, records, "{what}: what is not loaded is numbered in order");
     assert_eq!(report.rows, rows.len() as u64, "{what}");
     assert_eq!(report.bad_rows, planted.len() as u64, "{what}");
     assert_eq!(report.loadable_rows, (rows.len() - planted.len()) as u64, "{what}");
