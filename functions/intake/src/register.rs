@@ -1,8 +1,10 @@
 //! Arrivals in the ledger: what is new, and what was dealt with before.
 
+use std::collections::HashMap;
+
 use futures::{StreamExt, stream};
 use landfall_contract::OnOverwrite;
-use landfall_ledger::{Arrival as Receipt, Entry, State};
+use landfall_ledger::{Arrival as Receipt, Entry, State, superseded};
 use landfall_messages::ObjectVersion;
 
 use crate::arrival::{Arrival, Failures};
@@ -34,6 +36,33 @@ pub(crate) async fn receive(
             Err((message_ids, error)) => failures.add(&message_ids, &error),
         }
     }
+    without_superseded(deps, kept, failures).await
+}
+
+/// Leaves out what a version of the same key superseded that was registered a moment later, out
+/// of the same messages. In one batch the rows of the two would be held against each other.
+async fn without_superseded(
+    deps: &Deps,
+    received: Vec<(Arrival, Claim)>,
+    failures: &mut Failures,
+) -> Vec<(Arrival, Claim)> {
+    let mut versions: HashMap<String, usize> = HashMap::new();
+    for (arrival, _) in &received {
+        *versions.entry(arrival.object.path()).or_default() += 1;
+    }
+    let mut kept = Vec::with_capacity(received.len());
+    for (arrival, claim) in received {
+        let alone = versions.get(&arrival.object.path()) == Some(&1);
+        if alone || on_overwrite(&claim) != OnOverwrite::Replace {
+            kept.push((arrival, claim));
+            continue;
+        }
+        match is_left_out(deps, &arrival.object, OnOverwrite::Replace).await {
+            Ok(false) => kept.push((arrival, claim)),
+            Ok(true) => {}
+            Err(error) => failures.add(&arrival.message_ids, &error),
+        }
+    }
     kept
 }
 
@@ -55,15 +84,7 @@ async fn receive_one(
         );
         return Ok(None);
     }
-    if ignores_overwrites(claim)
-        && let Some(earlier) = deps.ledger.earlier_version(object).await?
-    {
-        let reason = format!(
-            "Overwrite.Ignored: version {earlier} of the key came first, and the contract says \
-             onOverwrite: ignore"
-        );
-        deps.ledger.leave_out(&object.ledger_key(), &reason).await?;
-        tracing::info!(object = object.id(), earlier, "an overwrite is ignored");
+    if is_left_out(deps, object, on_overwrite(claim)).await? {
         return Ok(None);
     }
     if to_load && object.version_id.is_none() {
@@ -81,10 +102,40 @@ fn is_dealt_with(entry: &Entry, to_load: bool) -> bool {
     if to_load { entry.state.is_settled() } else { entry.state != State::Received }
 }
 
-fn ignores_overwrites(claim: &Claim) -> bool {
-    let Claim::Contract(document) = claim else { return false };
-    let Reading::Valid(contract) = &document.reading else { return false };
-    contract.policy.on_overwrite == OnOverwrite::Ignore
+/// What the contract says of a new version of a known key.
+fn on_overwrite(claim: &Claim) -> OnOverwrite {
+    match claim {
+        Claim::Contract(document) => match &document.reading {
+            Reading::Valid(contract) => contract.policy.on_overwrite,
+            Reading::Broken { .. } => OnOverwrite::Append,
+        },
+        Claim::Ambiguous(_) | Claim::Broken(_) | Claim::Nobody(_) => OnOverwrite::Append,
+    }
+}
+
+/// Whether another version of the key counts and not this one; the ledger says so then.
+async fn is_left_out(
+    deps: &Deps,
+    object: &ObjectVersion,
+    on_overwrite: OnOverwrite,
+) -> Result<bool, Error> {
+    let reason = match on_overwrite {
+        OnOverwrite::Append => None,
+        OnOverwrite::Ignore => deps.ledger.earlier_version(object).await?.map(|earlier| {
+            format!(
+                "Overwrite.Ignored: version {earlier} of the key came first, and the contract \
+                 says onOverwrite: ignore"
+            )
+        }),
+        // From here on no older version can be loaded: who claims one asks which is the latest.
+        OnOverwrite::Replace => {
+            deps.ledger.register_latest(object).await?.map(|newer| superseded(&newer))
+        }
+    };
+    let Some(reason) = reason else { return Ok(false) };
+    deps.ledger.leave_out(&object.ledger_key(), &reason).await?;
+    tracing::info!(object = object.id(), reason, "another version of the key counts");
+    Ok(true)
 }
 
 /// Fills in the version id that the event did not name, so that every step reads one version.

@@ -697,3 +697,31 @@ async fn a_later_version_is_left_out_where_the_contract_ignores_overwrites() {
     assert!(fixture.deliver(&[file("v3")]).await.is_empty());
     assert_eq!(fixture.started()[1].batch.objects[0].version, "v#v3");
 }
+
+#[tokio::test]
+async fn only_the_newest_version_is_loaded_where_the_contract_replaces() {
+    let text = contract("orders", "s3://landing/orders/")
+        + "customProperties:\n  - { property: onOverwrite, value: replace }\n";
+    let fixture = Fixture::new(&[("orders", text)]);
+    let file = |version: &str, sequencer: &str| {
+        event("landing", "orders/a.csv", 10, version).replace("\"0A\"", &format!("\"{sequencer}\""))
+    };
+    // Out of order, and together: of the three the one with the greatest sequencer counts.
+    let together = [file("v1", "0A"), file("v3", "10A"), file("v2", "0B")];
+    assert!(fixture.deliver(&together).await.is_empty());
+    let started = fixture.started();
+    assert_eq!(started.len(), 1);
+    assert_eq!(started[0].batch.objects.len(), 1);
+    assert_eq!(started[0].batch.objects[0].version, "v#v3");
+    for version in ["v#v1", "v#v2"] {
+        let item = fixture.table.item("s3://landing/orders/a.csv", version).unwrap();
+        assert_eq!(item["state"].as_s().unwrap(), "duplicate");
+        let reason = item["reason"].as_s().unwrap();
+        assert!(reason.starts_with("Overwrite.Superseded: version v#v3"), "{reason}");
+    }
+    // Late, and newer still.
+    assert!(fixture.deliver(&[file("v0", "01"), file("v4", "10B")]).await.is_empty());
+    assert_eq!(fixture.started().len(), 2);
+    assert_eq!(fixture.started()[1].batch.objects[0].version, "v#v4");
+    assert_eq!(fixture.started()[1].batch.objects.len(), 1);
+}
