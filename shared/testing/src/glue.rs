@@ -1,5 +1,5 @@
 //! A Glue Data Catalog in memory, behind the real client: databases, tables whose updates
-//! compare versions, and job runs that can be stopped (AWS JSON 1.1).
+//! compare versions, table optimizers, and job runs that can be stopped (AWS JSON 1.1).
 //! <https://docs.aws.amazon.com/glue/latest/webapi/API_UpdateTable.html>
 
 #![allow(clippy::expect_used, clippy::panic)]
@@ -32,6 +32,8 @@ struct State {
     tables: BTreeMap<String, Table>,
     /// Job runs by id, as `GetJobRun` shows them.
     runs: BTreeMap<String, Value>,
+    /// Configurations of table optimizers, by `database.table/type`.
+    optimizers: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Clone)]
@@ -82,6 +84,11 @@ impl InMemoryCatalog {
         Some(table.input["Parameters"][name].as_str()?.to_owned())
     }
 
+    /// The configuration of the table's optimizer of that type, if there is one.
+    pub fn optimizer(&self, database: &str, table: &str, kind: &str) -> Option<Value> {
+        self.lock().optimizers.get(&format!("{database}.{table}/{kind}")).cloned()
+    }
+
     /// Makes a new version of the table with nothing changed, as somebody does who edits its
     /// description.
     ///
@@ -121,6 +128,10 @@ impl Service for InMemoryCatalog {
             "CreateTable" | "UpdateTable" => {
                 format!("{}.{}", text(&body["DatabaseName"]), text(&body["TableInput"]["Name"]))
             }
+            "CreateTableOptimizer" | "UpdateTableOptimizer" | "DeleteTableOptimizer" => {
+                let (database, table) = (text(&body["DatabaseName"]), text(&body["TableName"]));
+                format!("{database}.{table}/{}", text(&body["Type"]))
+            }
             "GetJobRun" => text(&body["RunId"]),
             "GetJobRuns" | "BatchStopJobRun" => text(&body["JobName"]),
             _ => panic!("{operation} is not built"),
@@ -156,6 +167,26 @@ impl Service for InMemoryCatalog {
                 state.tables.insert(call.subject.clone(), table);
                 response(200, &json!({}))
             }
+            "CreateTableOptimizer" if state.optimizers.contains_key(&call.subject) => {
+                Self::error(400, "AlreadyExistsException")
+            }
+            "CreateTableOptimizer" | "UpdateTableOptimizer" => {
+                let (table, _) = call.subject.split_once('/').expect("a table and a type");
+                let there = match call.operation.as_str() {
+                    "CreateTableOptimizer" => state.tables.contains_key(table),
+                    _ => state.optimizers.contains_key(&call.subject),
+                };
+                if !there || body["CatalogId"].as_str().is_none() {
+                    return Self::error(400, "EntityNotFoundException");
+                }
+                let configuration = body["TableOptimizerConfiguration"].clone();
+                state.optimizers.insert(call.subject.clone(), configuration);
+                response(200, &json!({}))
+            }
+            "DeleteTableOptimizer" => match state.optimizers.remove(&call.subject) {
+                None => Self::error(400, "EntityNotFoundException"),
+                Some(_) => response(200, &json!({})),
+            },
             "GetJobRun" => match state.runs.get(&call.subject) {
                 None => Self::error(400, "EntityNotFoundException"),
                 Some(run) => response(200, &json!({"JobRun": run})),
