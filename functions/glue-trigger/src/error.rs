@@ -71,6 +71,17 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// Another batch may still commit an older version of a file that this one replaces.
+    #[error(
+        "batch {batch_id} still loads an older version of {path}, which this batch replaces; it \
+         is tried again until that one has ended"
+    )]
+    OlderVersionLoading {
+        /// `s3://` address.
+        path: String,
+        /// The other batch.
+        batch_id: String,
+    },
     /// The run failed.
     #[error(
         "run {run_id} of Glue job {job} failed: {message}; mend the cause and start an \
@@ -186,6 +197,7 @@ named_errors!(Error {
     JobNotFound => "Glue.JobNotFound",
     AccessDenied => "Glue.AccessDenied",
     Refused => "Glue.Refused",
+    OlderVersionLoading => "Overwrite.OlderVersionLoading" (transient),
     RunFailed => "Glue.RunFailed",
     RunTimedOut => "Glue.RunTimedOut",
     RunStopped => "Glue.RunStopped",

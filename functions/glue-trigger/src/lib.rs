@@ -6,6 +6,7 @@ mod document;
 mod error;
 mod event;
 mod job;
+mod replaced;
 mod run_end;
 mod token;
 
@@ -121,25 +122,33 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
         Owner { batch_id: request.batch.id.clone(), execution_arn: request.execution_arn.clone() };
 
     let claims = deps.ledger.claim(&deps.owners, &batch.objects, &owner).await?;
-    if claims.ours.is_empty() {
+    let (mut ours, mut duplicates) = (claims.ours, claims.duplicates);
+    if request.replace {
+        duplicates.extend(replaced::leave_out_superseded(deps, &mut ours, &owner).await?);
+    }
+    if ours.is_empty() {
         tracing::info!(batch = batch.id, "every object is a duplicate; no run is started");
         let nothing = GlueRunOutput {
             job_name: deps.config.job_name.clone(),
             started: false,
             run_id: None,
-            duplicates: claims.duplicates,
+            duplicates,
         };
         return token::resume(&deps.sfn, &request.task_token, &nothing).await;
     }
-    batch.objects = claims.ours;
+    batch.objects = ours;
+    let replaces = match request.replace {
+        true => replaced::versions(deps, &batch.objects).await?,
+        false => Vec::new(),
+    };
 
     let document = GlueRunDocument {
+        checked: document::checked(request, &batch.objects),
+        replaces,
         batch,
         execution_arn: request.execution_arn.clone(),
         additions: request.additions.clone(),
         previous_batch_ids: document::distinct(claims.previous_owners.into_values()),
-        checked: Vec::new(),
-        replaces: Vec::new(),
     };
     let run = GlueRun {
         run_id: run_once(deps, &owner, &document).await?,

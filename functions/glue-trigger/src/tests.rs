@@ -349,6 +349,77 @@ async fn a_request_starts_a_run_for_its_objects_and_waits() {
 }
 
 #[tokio::test]
+async fn the_job_is_told_what_the_check_counted_and_rejected() {
+    let fixture = Fixture::new();
+    let counts = |records, rejected| landfall_messages::CheckedRecords { records, rejected };
+    let checked = vec![counts(10, 0), counts(3, 3), counts(7, 2)];
+    let request = GlueRunRequest { checked, ..request("token") };
+    handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap();
+    let document = fixture.see(|world| serde_json::to_value(&world.documents[0].1).unwrap());
+    let list = "s3://landing/quarantine/orders/orders-1/c.csv.rejected-records.json";
+    assert_eq!(
+        document["checked"],
+        serde_json::json!([
+            { "index": 0, "records": 10, "rejected": 0 },
+            { "index": 1, "records": 7, "rejected": 2, "rejectedRecords": list },
+        ])
+    );
+    assert!(document.get("replaces").is_none(), "{document}");
+}
+
+/// An older version of `a.csv` in that state, of another batch.
+fn older(state: &str) -> HashMap<String, AttributeValue> {
+    let mut item = item("a.csv", state, "orders-0");
+    for (name, value) in [("version", "v#0"), ("sequencer", "09"), ("eventTime", "t")] {
+        item.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    }
+    item
+}
+
+async fn replace(fixture: &Fixture) -> Handled {
+    let request = GlueRunRequest { replace: true, ..request("token") };
+    handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_job_is_told_what_its_objects_take_the_place_of() {
+    let fixture = Fixture::new();
+    fixture.table.put(older("committed"));
+    assert_eq!(replace(&fixture).await, Handled::Waiting);
+    let document = fixture.see(|world| world.documents[0].1.clone());
+    let digest = landfall_messages::marker::short_digest("s3://landing/a.csv#v#0");
+    let replaced = landfall_messages::ReplacedVersions { index: 0, digests: vec![digest] };
+    assert_eq!(document.replaces, [replaced]);
+}
+
+#[tokio::test]
+async fn a_newer_version_waits_until_nobody_can_commit_an_older_one() {
+    let fixture = Fixture::new();
+    fixture.table.put(older("claimed"));
+    assert_eq!(replace(&fixture).await, Handled::FailureReported);
+    assert_eq!(fixture.told(), [pair("token", "Overwrite.OlderVersionLoading")]);
+    assert_eq!(fixture.see(|world| world.starts), 0);
+    fixture.table.put(older("committed"));
+    assert_eq!(replace(&fixture).await, Handled::Waiting);
+    // Once its run may have started, it waits for nobody any more.
+    fixture.table.put(older("claimed"));
+    assert_eq!(replace(&fixture).await, Handled::Waiting);
+    assert_eq!(fixture.see(|world| world.starts), 1);
+}
+
+#[tokio::test]
+async fn what_a_newer_version_supersedes_is_not_in_the_document() {
+    let fixture = Fixture::new();
+    let newer = ObjectVersion { version: "v#2".into(), sequencer: "0B".into(), ..object("a.csv") };
+    fixture.deps.ledger.register_latest(&newer).await.unwrap();
+    assert_eq!(replace(&fixture).await, Handled::Waiting);
+    let objects = fixture.see(|world| world.documents[0].1.batch.objects.clone());
+    assert_eq!(objects, [object("c.csv")]);
+    let state = fixture.table.text("s3://landing/a.csv", "v#1", "state");
+    assert_eq!(state.as_deref(), Some("duplicate"));
+}
+
+#[tokio::test]
 async fn the_end_of_a_run_resumes_the_execution() {
     for (state, told) in [
         ("SUCCEEDED", "success"),
