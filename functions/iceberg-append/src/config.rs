@@ -13,6 +13,8 @@ pub struct Config {
     pub glue_database: String,
     /// `GLUE_JOB_NAME`: whose run a takeover must see stopped.
     pub glue_job_name: String,
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, which Lambda sets: MB. Zero where it is not.
+    pub memory_megabytes: u64,
 }
 
 impl Config {
@@ -26,6 +28,7 @@ impl Config {
             warehouse_bucket: environment.required("WAREHOUSE_BUCKET")?,
             glue_database: environment.required("GLUE_DATABASE")?,
             glue_job_name: environment.required("GLUE_JOB_NAME")?,
+            memory_megabytes: environment.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0)?,
         })
     }
 }

@@ -42,6 +42,13 @@ pub enum Error {
         /// Which column.
         reason: String,
     },
+    /// Glue must load the batch. Nothing of it was committed by this attempt, and its claims
+    /// stay with its execution.
+    #[error("{reason}; Glue loads the batch")]
+    HandOver {
+        /// Why, in words.
+        reason: String,
+    },
     /// The event names an object that the batch does not have.
     #[error("the event asks to load object {0}, which the batch does not have")]
     NoSuchObject(usize),
@@ -54,6 +61,7 @@ named_errors!(Error {
     ClaimLost => "Claim.Lost",
     NotAsChecked => "Object.NotAsChecked",
     RowsDoNotFit => "Iceberg.RowsDoNotFit",
+    HandOver => "Engine.HandOver",
     NoSuchObject => "Event.NoSuchObject",
     UnknownType => "Event.UnknownType",
 } wraps {

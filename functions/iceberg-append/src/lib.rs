@@ -9,6 +9,8 @@ mod backoff;
 mod config;
 mod error;
 mod load;
+mod replace;
+mod room;
 mod rows;
 mod settle;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use landfall_contract::OnOverwrite;
 use landfall_lake::{
     ColumnToAdd, Commit, CommitOutcome, Lake, LakeError, LoadedTable, Marker, WrittenFiles,
     table_of,
@@ -29,9 +32,11 @@ use landfall_objects::{ObjectReader, load_contract};
 
 pub use config::Config;
 pub use error::Error;
+pub use room::Memory;
 
 use backoff::Backoff;
 use load::ObjectRows;
+use room::Room;
 
 /// What an append needs of the world.
 pub struct Deps {
@@ -47,6 +52,8 @@ pub struct Deps {
     pub owners: ExecutionOwners,
     /// Glue database of contracts that name none.
     pub default_database: String,
+    /// What a load may take before it is handed over to Glue.
+    pub memory: Memory,
 }
 
 /// Appends, or settles what another engine appended.
@@ -61,7 +68,7 @@ pub async fn handle(
     match task {
         AppendTask::Append { batch, load, additions, execution_arn, bad_rows } => {
             let batch = BatchToLoad::of(batch, &load, execution_arn, &bad_rows)?;
-            append(deps, batch, &columns_to_add(&additions)?, Backoff::until(deadline)).await
+            append(deps, batch, &columns_to_add(&additions)?, deadline).await
         }
         AppendTask::Settle { batch, load, execution_arn } => {
             settle_only(deps, BatchToLoad::of(batch, &load, execution_arn, &[])?).await
@@ -125,10 +132,10 @@ async fn append(
     deps: &Deps,
     load: BatchToLoad,
     additions: &[ColumnToAdd],
-    backoff: Backoff,
+    deadline: SystemTime,
 ) -> Result<AppendOutput, Error> {
     let mut pending = Pending::default();
-    let output = append_until_committed(deps, load, additions, backoff, &mut pending).await;
+    let output = append_until_committed(deps, load, additions, deadline, &mut pending).await;
     if output.is_err() {
         // The next attempt writes its own.
         pending.discard().await;
@@ -140,16 +147,21 @@ async fn append_until_committed(
     deps: &Deps,
     load: BatchToLoad,
     additions: &[ColumnToAdd],
-    mut backoff: Backoff,
+    deadline: SystemTime,
     pending: &mut Pending,
 ) -> Result<AppendOutput, Error> {
     let BatchToLoad { batch, objects, owner, bad_rows } = load;
+    let mut backoff = Backoff::until(deadline);
     let contract = load_contract(&deps.s3, &batch.contract).await?;
     let table = table_of(&contract, &deps.default_database);
+    let replaces = contract.policy.on_overwrite == OnOverwrite::Replace;
+    let additions =
+        &if replaces { replace::with_object_column(additions) } else { additions.to_vec() };
 
     let claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
     let mut ours = claims.ours;
     let mut output = nothing_new(table.clone(), claims.duplicates);
+    let mut first_round = true;
 
     while !ours.is_empty() {
         let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
@@ -167,6 +179,19 @@ async fn append_until_committed(
                 }
             }
             continue;
+        }
+
+        if replaces {
+            let left_out = replace::leave_out_superseded(&deps.ledger, &ours, &owner).await?;
+            if !left_out.is_empty() {
+                pending.discard().await;
+                ours.retain(|object| !left_out.contains(object));
+                output.duplicates.extend(left_out);
+                continue;
+            }
+            if std::mem::take(&mut first_round) {
+                replace::nothing_to_replace(&deps.ledger, &ours).await?;
+            }
         }
 
         let (changes, outcome) = deps.lake.evolve(&loaded, &contract, additions).await?;
@@ -188,11 +213,20 @@ async fn append_until_committed(
         }
         let attempt = match pending.written.take() {
             Some(written) => written,
-            None => load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows).await?,
+            None => {
+                let total = ours.iter().map(|object| object.size).sum();
+                // Glue must not load what may be committed already.
+                let room =
+                    (!pending.may_be_committed).then(|| Room::of(deadline, deps.memory, total));
+                load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows, room).await?
+            }
         };
         let attempt = pending.written.insert(attempt);
         if !deps.ledger.holds(&ours, &owner).await? {
             return Err(Error::ClaimLost { batch_id: batch.id });
+        }
+        if replaces && !replace::are_latest(&deps.ledger, &ours).await? {
+            continue;
         }
 
         let marker = Marker {
@@ -256,7 +290,11 @@ async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Err
             false => output.duplicates.push(found.object),
         }
     }
-    // What is in no snapshot must be another batch's to load.
+    if contract.policy.on_overwrite == OnOverwrite::Replace {
+        // The job leaves them out as well, and its word would come too late.
+        replace::leave_out_superseded(&deps.ledger, &left, &owner).await?;
+    }
+    // What is in no snapshot must be another batch's to load, or left out.
     if !settle::all_with_others(&deps.ledger, &owner, &left).await? {
         return Err(missing().into());
     }

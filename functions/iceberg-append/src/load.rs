@@ -7,11 +7,13 @@ use landfall_check::{
     CheckPlan, Drift, FileCheck, FileReport, KeysChecked, OutputColumn, RowSink, SeenKeys,
     TableSchema, TableType, Value, Wants, compare, file_columns,
 };
-use landfall_contract::{Contract, OnBadRows};
+use landfall_contract::{Contract, OnBadRows, OnOverwrite};
 use landfall_lake::{DataFileWriter, LoadedTable};
+use landfall_messages::marker::{OBJECT_COLUMN, short_digest};
 use landfall_messages::{Batch, ObjectVersion, Verdict};
 
 use crate::error::Error;
+use crate::room::Room;
 use crate::rows::{DoesNotFit, RowBuffer};
 use crate::{Deps, Written};
 
@@ -31,8 +33,11 @@ pub(crate) struct ObjectRows {
 
 /// Writes the rows of our objects as data files of the loaded table.
 ///
+/// With a `room`, gives up when time or memory will not do.
+///
 /// # Errors
-/// When an object is gone, or is not what was checked; the files are removed then.
+/// When an object is gone, or is not what was checked, or [`Error::HandOver`]; the files are
+/// removed then.
 pub(crate) async fn write(
     deps: &Deps,
     loaded: &LoadedTable,
@@ -40,6 +45,7 @@ pub(crate) async fn write(
     batch: &Batch,
     ours: &[ObjectVersion],
     bad_rows: &HashMap<String, u64>,
+    mut room: Option<Room>,
 ) -> Result<Written, Error> {
     let mut writer = DataFileWriter::new(&deps.lake, loaded, &batch.id)?;
     let mut objects = Vec::with_capacity(ours.len());
@@ -47,7 +53,7 @@ pub(crate) async fn write(
     for object in ours {
         let table = loaded.table_schema();
         let of_object = Checked { contract, table: &table, bad_rows };
-        match write_object(deps, &mut writer, &of_object, object, &mut keys).await {
+        match write_object(deps, &mut writer, &of_object, object, &mut keys, &mut room).await {
             Ok(rows) => objects.push(rows),
             Err(error) => {
                 writer.abandon().await;
@@ -74,13 +80,16 @@ async fn write_object(
     checked: &Checked<'_>,
     object: &ObjectVersion,
     keys: &mut SeenKeys,
+    room: &mut Option<Room>,
 ) -> Result<ObjectRows, Error> {
     let Checked { contract, table, bad_rows } = checked;
     let not_as_checked = |reason: String| Error::NotAsChecked { path: object.path(), reason };
     let source = contract
         .source_of(&object.bucket, &object.key)
         .ok_or_else(|| not_as_checked("no server of the contract claims it".to_owned()))?;
-    let output = output_columns(table);
+    let replaces = contract.policy.on_overwrite == OnOverwrite::Replace;
+    let mut output = output_columns(table);
+    output.retain(|column| !replaces || column.name != OBJECT_COLUMN);
     let plan = CheckPlan {
         compression: source.compression,
         size: Some(object.size),
@@ -91,14 +100,19 @@ async fn write_object(
     };
     let mut check = FileCheck::new(plan)
         .map_err(|error| Error::RowsDoNotFit { path: object.path(), reason: error.to_string() })?;
-    let mut rows =
-        GoodRows { buffer: RowBuffer::new(writer.arrow_schema(), &output), refusal: None };
+    let mut buffer = RowBuffer::new(writer.arrow_schema(), &output);
+    if replaces {
+        buffer = buffer.with_constant(OBJECT_COLUMN, short_digest(&object.id()));
+    }
+    let mut rows = GoodRows { buffer, refusal: None };
     let mut body = None;
     while rows.refusal.is_none() {
+        let read;
         match check.wants() {
             Wants::Nothing => break,
             Wants::Ranges(ranges) => {
                 let bytes = deps.reader.read_ranges(object, &ranges).await?;
+                read = bytes.iter().map(|bytes| bytes.len() as u64).sum();
                 let Ok(()) = check.supply(&ranges, bytes, &mut rows);
             }
             Wants::Stream => {
@@ -107,11 +121,15 @@ async fn write_object(
                     None => body.insert(deps.reader.open(object).await?),
                 };
                 let Some(chunk) = body.next_chunk().await? else { break };
+                read = chunk.len() as u64;
                 let Ok(()) = check.feed(&chunk, &mut rows);
             }
         }
         if rows.buffer.len() >= ROWS_AT_ONCE {
             rows.write(writer, object).await?;
+        }
+        if let Some(room) = room {
+            room.take(read)?;
         }
     }
     let Ok(mut report) = check.finish(&mut rows);

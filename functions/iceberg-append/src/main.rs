@@ -1,6 +1,6 @@
 //! `iceberg-append`: telemetry, configuration, clients, serve.
 
-use iceberg_append::{Config, Deps, handle};
+use iceberg_append::{Config, Deps, Memory, handle};
 use landfall_lake::Lake;
 use landfall_ledger::{ExecutionOwners, Ledger};
 use landfall_objects::ObjectReader;
@@ -25,6 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             job_name: config.glue_job_name,
         },
         default_database: config.glue_database,
+        memory: Memory::of_process(config.memory_megabytes),
     };
     serve_until(async |task, deadline| Box::pin(handle(&deps, task, deadline)).await).await
 }

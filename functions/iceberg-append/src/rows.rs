@@ -5,8 +5,9 @@ mod column;
 mod tests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
-use arrow_array::{RecordBatch, new_null_array};
+use arrow_array::{ArrayRef, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 use landfall_check::{OutputColumn, Value};
 
@@ -17,6 +18,8 @@ pub(crate) struct RowBuffer {
     schema: SchemaRef,
     /// Per column of the schema; absent where the rows have no value for it.
     columns: Vec<Option<ColumnBuffer>>,
+    /// A column that has the same text in every row, and the text.
+    constant: Option<(&'static str, String)>,
     rows: usize,
 }
 
@@ -64,7 +67,13 @@ impl RowBuffer {
         let columns = schema.fields().iter().map(|field| {
             wanted.contains(field.name().as_str()).then(|| ColumnBuffer::new(field.data_type()))
         });
-        Self { columns: columns.collect(), schema, rows: 0 }
+        Self { columns: columns.collect(), constant: None, schema, rows: 0 }
+    }
+
+    /// With a column, which is not of the output, that has this text in every row.
+    pub(crate) fn with_constant(mut self, column: &'static str, text: String) -> Self {
+        self.constant = Some((column, text));
+        self
     }
 
     /// Rows waiting.
@@ -93,13 +102,22 @@ impl RowBuffer {
     /// When the table requires a column that the rows have no value for.
     pub(crate) fn take(&mut self) -> Result<RecordBatch, ArrowError> {
         let rows = std::mem::take(&mut self.rows);
+        let constant = self.constant.as_ref();
+        let without_values = |field: &Field| -> ArrayRef {
+            match constant.filter(|(name, _)| field.name() == name) {
+                Some((_, text)) => {
+                    Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, rows)))
+                }
+                None => new_null_array(field.data_type(), rows),
+            }
+        };
         let arrays = self
             .columns
             .iter_mut()
             .zip(self.schema.fields())
             .map(|(column, field)| match column {
                 Some(column) => column.take(field.data_type(), rows),
-                None => Ok(new_null_array(field.data_type(), rows)),
+                None => Ok(without_values(field)),
             })
             .collect::<Result<Vec<_>, _>>()?;
         RecordBatch::try_new(self.schema.clone(), arrays)

@@ -64,7 +64,8 @@ pub(crate) async fn found(
     Ok(all)
 }
 
-/// Whether every object belongs to another batch by now.
+/// Whether every object belongs to another batch by now, or is left out for the sake of another
+/// version of its key.
 pub(crate) async fn all_with_others(
     ledger: &Ledger,
     owner: &Owner,
@@ -72,6 +73,9 @@ pub(crate) async fn all_with_others(
 ) -> Result<bool, LedgerError> {
     for object in objects {
         let entry = ledger.find(&object.ledger_key()).await?;
+        if entry.as_ref().is_some_and(|entry| entry.state == State::Duplicate) {
+            continue;
+        }
         let batch_id = entry.and_then(|entry| entry.batch_id);
         if batch_id.is_none_or(|batch_id| batch_id == owner.batch_id) {
             return Ok(false);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod contradiction;
+mod replace;
 mod schema;
 
 use std::collections::BTreeSet;
@@ -103,6 +104,7 @@ impl World {
                 job_name: "load".into(),
             },
             default_database: "lake".into(),
+            memory: Memory::unbounded(),
         };
         let contract = ContractRef {
             bucket: "config".into(),

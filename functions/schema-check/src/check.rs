@@ -11,6 +11,7 @@ use crate::additions::Additions;
 use crate::error::Error;
 use crate::object_check::{CheckedObject, check_object};
 use crate::output::bounded;
+use crate::versions::Versions;
 
 /// What every object of the batch is checked against.
 pub(crate) struct Against<'a> {
@@ -38,14 +39,21 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
     let mut checked = Vec::with_capacity(batch.objects.len());
     let mut additions = Additions::default();
     let mut keys = SeenKeys::default();
+    let versions = Versions::of(&deps.ledger, &contract, &batch.objects).await?;
     for (index, object) in batch.objects.iter().enumerate() {
-        let object = check_object(&against, index, object, &additions, &mut keys).await?;
-        settle_keys(&mut keys, object.check.verdict == Verdict::Review, &object);
+        // What is not loaded repeats nobody's keys.
+        let mut apart = SeenKeys::default();
+        let keys = match versions.superseded.contains(&index) {
+            true => &mut apart,
+            false => &mut keys,
+        };
+        let object = check_object(&against, index, object, &additions, keys).await?;
+        settle_keys(keys, object.check.verdict == Verdict::Review, &object);
         additions.extend(&object.additions);
         checked.push(object);
     }
-    check_reviewed_again(&against, &mut checked, &additions, &mut keys).await?;
-    let output = bounded(answer(deps, batch, &contract, checked));
+    check_reviewed_again(&against, &versions, &mut checked, &additions, &mut keys).await?;
+    let output = bounded(answer(deps, batch, &contract, &versions, checked));
     tracing::info!(
         batch_id = %batch.id,
         dataset = %batch.dataset,
@@ -74,6 +82,7 @@ fn settle_keys(keys: &mut SeenKeys, waits: bool, object: &CheckedObject) {
 /// are loaded last.
 async fn check_reviewed_again(
     against: &Against<'_>,
+    versions: &Versions,
     checked: &mut [CheckedObject],
     additions: &Additions,
     keys: &mut SeenKeys,
@@ -84,7 +93,7 @@ async fn check_reviewed_again(
     }
     for (index, object) in objects.iter().enumerate() {
         let Some(before) = checked.get_mut(index) else { continue };
-        if before.check.verdict != Verdict::Review {
+        if before.check.verdict != Verdict::Review || versions.superseded.contains(&index) {
             continue;
         }
         let again = check_object(against, index, object, additions, keys).await?;
@@ -98,6 +107,7 @@ fn answer(
     deps: &Deps,
     batch: &Batch,
     contract: &Contract,
+    versions: &Versions,
     checked: Vec<CheckedObject>,
 ) -> CheckOutput {
     let with = |wanted: fn(Verdict) -> bool| -> Vec<&CheckedObject> {
@@ -117,6 +127,10 @@ fn answer(
             bytes: objects.iter().map(size).sum(),
             objects: objects.len(),
             keys_beyond_memory: objects.iter().any(|object| object.keys_beyond_memory),
+            replaces_older: objects
+                .iter()
+                .filter(|object| versions.replacing.contains(&object.check.index))
+                .count(),
             write_mode: contract.policy.write_mode,
             policy: contract.policy.engine,
             max_lambda_bytes: deps.config.lambda_engine_max_bytes,

@@ -14,11 +14,14 @@ mod error;
 mod object_check;
 mod output;
 mod quarantine;
+mod rejected_records;
 mod rejected_rows;
 mod report;
+mod set_aside;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod versions;
 
 pub use additions::MAX_ADDITIONS;
 pub use config::Config;

@@ -6,6 +6,7 @@ use landfall_check::{
     decide, file_columns,
 };
 use landfall_contract::{Format, OnBadRows, Source};
+use landfall_messages::address::rejected_records_key;
 use landfall_messages::{ObjectCheck, ObjectVersion, Verdict};
 use landfall_objects::{ObjectBody, ObjectError, ObjectReader};
 use landfall_runtime::NamedError;
@@ -14,7 +15,9 @@ use crate::additions::{Addition, Additions, MAX_ADDITIONS, additions_of};
 use crate::check::Against;
 use crate::error::Error;
 use crate::output::{MAX_BAD_ROWS, MAX_CHANGES};
+use crate::rejected_records::RejectedRecords;
 use crate::rejected_rows::RejectedRows;
+use crate::set_aside::SetAside;
 use crate::upload::Upload;
 use crate::{address, report};
 
@@ -57,7 +60,15 @@ pub(crate) async fn check_object(
         );
         return Ok(refused_unread(index, "Contract.NotFound", message));
     };
-    let mut rejected_rows = RejectedRows::new(upload_of_rejected_rows(against, object, source));
+    let splits_off = against.contract.policy.on_bad_rows != OnBadRows::Reject;
+    let mut set_aside = SetAside {
+        rows: RejectedRows::new(
+            splits_off.then(|| upload_of_rejected_rows(against, object, source)),
+        ),
+        records: RejectedRecords::new(
+            splits_off.then(|| upload_of_rejected_records(against, object)),
+        ),
+    };
     let plan = CheckPlan {
         compression: source.compression,
         size: Some(object.size),
@@ -65,17 +76,17 @@ pub(crate) async fn check_object(
         keys: std::mem::take(keys),
         ..CheckPlan::new(against.contract, &source.format)
     };
-    let read = match read(against, object, plan, &mut rejected_rows).await {
+    let read = match read(against, object, plan, &mut set_aside).await {
         Ok(read) => read,
         Err(error) => {
-            rejected_rows.drop_all().await;
+            set_aside.drop_all().await;
             return Err(error);
         }
     };
     let mut file = match read {
         Read::Report(file) => file,
         Read::Unavailable(error, seen) => {
-            rejected_rows.drop_all().await;
+            set_aside.drop_all().await;
             *keys = seen;
             return Ok(refused_unread(index, error.name(), error.to_string()));
         }
@@ -90,9 +101,9 @@ pub(crate) async fn check_object(
     let decision = within_additions(decision, &additions, known);
     *keys = std::mem::take(&mut file.seen_keys);
     let rejected_rows = if decision.may_load() {
-        rejected_rows.keep().await?
+        set_aside.keep().await?
     } else {
-        rejected_rows.drop_all().await;
+        set_aside.drop_all().await;
         None
     };
     let plain = decision.verdict == Verdict::Accept
@@ -145,7 +156,7 @@ async fn read(
     against: &Against<'_>,
     object: &ObjectVersion,
     plan: CheckPlan<'_>,
-    rejected_rows: &mut RejectedRows,
+    set_aside: &mut SetAside,
 ) -> Result<Read, Error> {
     let mut check = FileCheck::new(plan).map_err(|source| Error::RuleInvalid {
         path: address::path(&against.batch.contract.bucket, &against.batch.contract.key),
@@ -157,27 +168,27 @@ async fn read(
         let read = match check.wants() {
             Wants::Nothing => break,
             Wants::Ranges(ranges) => reader.read_ranges(object, &ranges).await.map(|bytes| {
-                let Ok(()) = check.supply(&ranges, bytes, rejected_rows);
+                let Ok(()) = check.supply(&ranges, bytes, set_aside);
                 true
             }),
             Wants::Stream => next_chunk(reader, object, &mut body).await.map(|chunk| {
                 let Some(chunk) = chunk else { return false };
-                let Ok(()) = check.feed(&chunk, rejected_rows);
+                let Ok(()) = check.feed(&chunk, set_aside);
                 true
             }),
         };
         match read {
-            Ok(true) => rejected_rows.send_full_parts().await?,
+            Ok(true) => set_aside.send_full_parts().await?,
             Ok(false) => break,
             // An object that is gone or overwritten is an answer.
             Err(error @ (ObjectError::Gone(_) | ObjectError::Changed(_))) => {
-                let Ok(report) = check.finish(rejected_rows);
+                let Ok(report) = check.finish(set_aside);
                 return Ok(Read::Unavailable(error, report.seen_keys));
             }
             Err(error) => return Err(error.into()),
         }
     }
-    let Ok(report) = check.finish(rejected_rows);
+    let Ok(report) = check.finish(set_aside);
     Ok(Read::Report(Box::new(report)))
 }
 
@@ -196,27 +207,26 @@ async fn next_chunk(
     }
 }
 
-/// Where bad rows go, if the contract wants them set aside.
+/// Where bad rows go.
 fn upload_of_rejected_rows(
     against: &Against<'_>,
     object: &ObjectVersion,
     source: &Source,
-) -> Option<Upload> {
+) -> Upload {
     let (extension, content_type) = match source.format {
         Format::Csv(_) => ("csv", "text/csv; charset=utf-8"),
         Format::Json(_) => ("jsonl", "application/jsonl"),
         Format::Parquet => ("parquet", "application/vnd.apache.parquet"),
         Format::Avro => ("avro", "application/avro"),
     };
-    match against.contract.policy.on_bad_rows {
-        OnBadRows::Reject => None,
-        OnBadRows::Quarantine | OnBadRows::Warn => Some(Upload::new(
-            &against.deps.s3,
-            &against.deps.config.landing_bucket,
-            address::rejected_rows(against.batch, object, extension),
-            content_type,
-        )),
-    }
+    let key = address::rejected_rows(against.batch, object, extension);
+    Upload::new(&against.deps.s3, &against.deps.config.landing_bucket, key, content_type)
+}
+
+/// Where their numbers go: whoever starts the Glue job knows the address without being told.
+fn upload_of_rejected_records(against: &Against<'_>, object: &ObjectVersion) -> Upload {
+    let key = rejected_records_key(against.batch, object);
+    Upload::new(&against.deps.s3, &object.bucket, key, "application/json")
 }
 
 /// Refuses a file that brings more new columns than a batch may add, or one that no type can

@@ -37,7 +37,7 @@ const DETAILS: [Detail; 8] = [
     detail(1, 2, 200, 10),
     detail(0, 1, 160, 10),
     detail(0, 0, 100, 5),
-    Detail { bad_rows: 0, changes: 0, message: 60, not_enforced: 5, addresses: false },
+    Detail { bad_rows: 0, changes: 0, message: 50, not_enforced: 5, addresses: false },
 ];
 
 /// The answer with as much detail as [`MAX_OUTPUT_BYTES`] allow. Verdicts, reasons, counts and

@@ -492,6 +492,41 @@ async fn bad_rows_are_set_aside_byte_for_byte() {
         serde_json::json!(lines),
         serde_json::json!([[3, "type"], [6, "required"], [8, "max-length"]])
     );
+    assert_eq!(check.rejected_records, 3);
+    let list = landfall_messages::address::rejected_records(&batch(vec![]), &named("a b.csv"));
+    assert_eq!(
+        fixture.json(list.strip_prefix("s3://landing/").unwrap()),
+        serde_json::json!({"records": [[2, 1], [4, 2]]}),
+        "ranges of record numbers, merged"
+    );
+}
+
+fn named(file: &str) -> ObjectVersion {
+    object(&format!("orders/{file}"))
+}
+
+#[tokio::test]
+async fn what_is_not_loaded_is_listed_and_nothing_else() {
+    // Warn loads what breaks a rule; only what no type holds is left out.
+    let text = "id,note\n1,toolong\nx,a\n2,a\n";
+    let list = "quarantine/orders/orders-1/orders/a.csv.rejected-records.json";
+    for (on_bad_rows, records) in [("warn", "[[2,1]]"), ("quarantine", "[[1,2]]")] {
+        let fixture = Fixture::new(&[("onBadRows", on_bad_rows)]);
+        let object = fixture.put("orders/a.csv", text);
+        let output = fixture.check(vec![object]).await.unwrap();
+        assert_eq!(
+            fixture.object(list).unwrap(),
+            format!("{{\"records\":{records}}}\n").into_bytes()
+        );
+        let check = &output.objects[0];
+        assert_eq!(check.rejected_records, check.rows - output.rows, "{on_bad_rows}");
+    }
+    for (on_bad_rows, text) in [("quarantine", "id,note\n1,a\n"), ("reject", text)] {
+        let fixture = Fixture::new(&[("onBadRows", on_bad_rows)]);
+        let object = fixture.put("orders/a.csv", text);
+        fixture.check(vec![object]).await.unwrap();
+        assert_eq!(fixture.object(list), None, "{on_bad_rows}");
+    }
 }
 
 #[tokio::test]
@@ -504,6 +539,8 @@ async fn many_bad_rows_go_in_parts_and_a_refused_file_leaves_none() {
     assert_eq!(output.objects[0].bad_rows, 18_000);
     let kept = fixture.object("quarantine/orders/orders-1/orders/a.csv.rejected.csv").unwrap();
     assert_eq!(kept, format!("id,note\n{}", row.repeat(18_000)).into_bytes());
+    let list = fixture.json("quarantine/orders/orders-1/orders/a.csv.rejected-records.json");
+    assert_eq!(list, serde_json::json!({"records": [[1, 18_000]]}));
     assert!(fixture.calls().iter().any(|call| call.starts_with("complete ")));
 
     let fixture = Fixture::new(&[("onBadRows", "quarantine"), ("badRowLimit", "1%")]);
@@ -701,4 +738,61 @@ async fn a_task_for_an_object_that_the_batch_lacks_is_an_error() {
 fn answers_are_their_own_documents() {
     let outcome = Outcome::Quarantine(QuarantineOutput { objects: Vec::new() });
     assert_eq!(serde_json::to_value(outcome).unwrap(), serde_json::json!({ "objects": [] }));
+}
+
+fn version(key: &str, version: &str, sequencer: &str) -> impl Fn(ObjectVersion) -> ObjectVersion {
+    let (key, version, sequencer) = (key.to_owned(), version.to_owned(), sequencer.to_owned());
+    move |object| {
+        assert_eq!(object.key, key);
+        ObjectVersion { version: version.clone(), sequencer: sequencer.clone(), ..object }
+    }
+}
+
+#[tokio::test]
+async fn what_replaces_rows_goes_to_glue_and_what_is_superseded_stands_in_nobodys_way() {
+    let fixture = Fixture::new(&[("onOverwrite", "replace")]);
+    let key = "orders/a.csv";
+    let put = || fixture.put(key, "id,note\n1,a\n");
+    let [old, new] = [("v#1", "0A"), ("v#2", "0B")]
+        .map(|(name, sequencer)| version(key, name, sequencer)(put()));
+    let ledger = &fixture.deps.ledger;
+    for object in [&old, &new] {
+        ledger.receive("orders", object).await.unwrap();
+        ledger.register_latest(object).await.unwrap();
+    }
+    let output = fixture.check(vec![new.clone()]).await.unwrap();
+    assert!(output.replace);
+    assert_eq!(output.engine.engine, Engine::Lambda, "nobody ever claimed the older one");
+
+    let mut item = fixture.ledger.item(&old.path(), "v#1").unwrap();
+    item.insert("state".into(), aws_sdk_dynamodb::types::AttributeValue::S("committed".into()));
+    fixture.ledger.put(item);
+    let output = fixture.check(vec![new]).await.unwrap();
+    assert_eq!(output.engine.engine, Engine::Glue);
+    assert!(output.engine.reason.contains("older"), "{}", output.engine.reason);
+    let output = fixture.check(vec![old]).await.unwrap();
+    assert_eq!(output.engine.engine, Engine::Lambda, "it is left out, and replaces nothing");
+    assert!(!Fixture::new(&[]).check(vec![]).await.unwrap().replace);
+}
+
+#[tokio::test]
+async fn a_superseded_version_repeats_nobodys_keys() {
+    let fixture = Fixture::new(&[("onOverwrite", "replace")]);
+    let contract = String::from_utf8(
+        fixture.s3.lock().unwrap().objects["config/contracts/orders.yaml"].clone(),
+    )
+    .unwrap()
+    .replace("        required: true\n", "        unique: true\n");
+    let place = "config/contracts/orders.yaml".to_owned();
+    fixture.s3.lock().unwrap().objects.insert(place, contract.into_bytes());
+    let key = "orders/a.csv";
+    let put = || fixture.put(key, "id,note\n1,a\n");
+    for newest in ["v#1", "v#2"] {
+        let objects = ["v#1", "v#2"]
+            .map(|name| version(key, name, if name == newest { "0B" } else { "0A" })(put()));
+        fixture.deps.ledger.register_latest(&objects[0]).await.unwrap();
+        fixture.deps.ledger.register_latest(&objects[1]).await.unwrap();
+        let output = fixture.check(objects.to_vec()).await.unwrap();
+        assert_eq!(output.accepted, [0, 1], "{newest} is the newest");
+    }
 }

@@ -12,6 +12,9 @@ pub struct Facts {
     pub objects: usize,
     /// Whether a file has more keys that must be unique than the check has memory for.
     pub keys_beyond_memory: bool,
+    /// Objects that take the place of older versions of their keys, whose rows may be in the
+    /// table.
+    pub replaces_older: usize,
     /// The contract's `writeMode`.
     pub write_mode: WriteMode,
     /// The contract's `engine`.
@@ -29,6 +32,17 @@ pub fn choose_engine(facts: &Facts) -> EngineChoice {
         let reason = format!(
             "{load}: more keys that must be unique than the check has memory for, so Glue looks \
              for the ones that repeat"
+        );
+        return EngineChoice { engine: Engine::Glue, reason };
+    }
+    if facts.replaces_older > 0 {
+        let (replacing, versions) = match facts.replaces_older {
+            1 => ("1 of them takes".to_owned(), "an older version"),
+            count => (format!("{count} of them take"), "older versions"),
+        };
+        let reason = format!(
+            "{load}: {replacing} the place of {versions}, whose rows only Glue can take out of the \
+             table"
         );
         return EngineChoice { engine: Engine::Glue, reason };
     }
@@ -82,6 +96,7 @@ mod tests {
             bytes,
             objects: 2,
             keys_beyond_memory: false,
+            replaces_older: 0,
             write_mode,
             policy,
             max_lambda_bytes: 1 << 20,
@@ -121,6 +136,7 @@ mod tests {
             bytes: 1,
             objects: 1,
             keys_beyond_memory: true,
+            replaces_older: 0,
             write_mode: WriteMode::Append,
             policy: EnginePolicy::Lambda,
             max_lambda_bytes: 1 << 20,
@@ -128,6 +144,29 @@ mod tests {
         let choice = choose_engine(&facts);
         assert_eq!(choice.engine, Engine::Glue);
         assert!(choice.reason.contains("more keys"));
+    }
+
+    #[test]
+    fn rows_of_older_versions_are_replaced_by_glue_whatever_the_contract_asks() {
+        let choose = |replaces_older| {
+            choose_engine(&Facts {
+                bytes: 1,
+                objects: 3,
+                keys_beyond_memory: false,
+                replaces_older,
+                write_mode: WriteMode::Append,
+                policy: EnginePolicy::Lambda,
+                max_lambda_bytes: 1 << 20,
+            })
+        };
+        assert_eq!(choose(0).engine, Engine::Lambda);
+        for (count, words) in
+            [(1, "1 of them takes the place of an older version"), (2, "2 of them")]
+        {
+            let choice = choose(count);
+            assert_eq!(choice.engine, Engine::Glue);
+            assert!(choice.reason.contains(words), "{}", choice.reason);
+        }
     }
 
     #[test]

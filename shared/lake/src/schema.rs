@@ -10,6 +10,7 @@ use iceberg::spec::{
 };
 use landfall_check::{TableColumn, TableSchema, TableType};
 use landfall_contract::{Contract, FieldType, PartitionField, Transform as ContractTransform};
+use landfall_messages::marker::{OBJECT_COLUMN, OBJECT_COLUMN_DOC};
 
 pub(crate) use self::evolution::evolve;
 pub use self::types::parse_type;
@@ -26,7 +27,12 @@ pub struct ColumnToAdd {
 
 impl ColumnToAdd {
     fn field(&self, id: i32) -> NestedField {
-        NestedField::optional(id, &self.name, Type::Primitive(primitive_type(self.field_type)))
+        let field_type = Type::Primitive(primitive_type(self.field_type));
+        let field = NestedField::optional(id, &self.name, field_type);
+        match self.name.as_str() {
+            OBJECT_COLUMN => field.with_doc(OBJECT_COLUMN_DOC),
+            _ => field,
+        }
     }
 }
 

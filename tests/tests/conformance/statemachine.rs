@@ -60,6 +60,9 @@ const COMMITS: &str = "iceberg-append";
 /// A lost event of Glue is found by the task's timeout: asking again finds the run.
 const RETRIED_ON_TIMEOUT: &str = "Run Glue job";
 
+/// Where a load goes on that the Lambda engine gave up before it committed anything.
+const HAND_OVER: &str = "Hand over to Glue";
+
 const FAILURE_PATH: [&str; 4] = ["Describe failure", "Alert on failure", "Record failure", "Fail"];
 
 /// The function that an expression like `SchemaCheckFunction.Arn` stands for.
@@ -220,6 +223,13 @@ fn every_failure_takes_the_shared_path() {
                 );
                 continue;
             }
+            if catcher["ErrorEquals"] == json!(["Engine.HandOver"]) {
+                assert_eq!((state.name, next.as_str()), ("Append to Iceberg", HAND_OVER));
+                let hand_over = machine.state(HAND_OVER).body;
+                assert_eq!(hand_over["Next"], "Run Glue job");
+                assert_eq!(hand_over["Assign"]["engine"], "glue");
+                continue;
+            }
             assert_eq!(next, expected, "{}", state.name);
             if state.name == "Settle interrupted load" {
                 // The first failure is the one to report.
@@ -361,6 +371,8 @@ fn payloads_are_the_messages() {
         "load": [0],
         "additions": [{ "column": "c", "fieldType": "long" }],
         "badRows": [0],
+        "checked": [{ "records": 2, "rejected": 1 }],
+        "replace": true,
         "executionArn": "a",
         "taskToken": "t",
         "table": table,

@@ -116,6 +116,7 @@ impl Cloud {
                 job_name: JOB.into(),
             },
             default_database: "lake".into(),
+            memory: iceberg_append::Memory::unbounded(),
         };
         let contract = ContractRef {
             bucket: "config".into(),
