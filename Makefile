@@ -129,6 +129,12 @@ storm: $(VENVS) ## Load 10,000 files on a local cloud, some announced twice, and
 bench: $(VENVS) ## Measure durations, cold starts, sizes and memory
 	@$(TOOLS)/python -m local.bench
 
+# The tables are made by 10,000 commits, which takes minutes. GROWTH="--sizes 10 1000" is quicker,
+# GROWTH=--write-docs writes the tables of docs/growth.md.
+.PHONY: bench-growth
+bench-growth: .venv/tools/.stamp ## Measure a commit on tables with 10, 1,000 and 10,000 commits
+	@$(TOOLS)/python -m local.growth $(GROWTH)
+
 # The harness itself needs the standard library alone; its peers need Python 3.11. For instance
 # ARGUMENTS="--binary target/release/landfall --write-docs".
 .PHONY: bench-check

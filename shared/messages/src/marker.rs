@@ -23,7 +23,7 @@ pub const OBJECT_COLUMN_DOC: &str = "The version of the file that the row came f
                                      digest: Landfall replaces the rows of older versions by it.";
 
 /// A summary is copied into every later metadata file, so a long list would be paid for at
-/// every commit to come: with 8 KiB, snapshots of 50 objects take 6,000 bytes each, with this
+/// every commit to come: with 8 KiB, snapshots of 50 objects take 5,900 bytes each, with this
 /// 1,800 (`docs/growth.md`).
 const OBJECTS_LIMIT: usize = 2 * 1024;
 
