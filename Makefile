@@ -95,7 +95,8 @@ unit: .venv/tools/.stamp ## Run unit and component tests; nothing is started
 # All packages are selected, as for the unit tests, so that cargo compiles nothing twice.
 .PHONY: model
 model: ## Explore every state that the commit protocol can get into, and what each rule is for
-	@cargo test --workspace --locked --quiet --test mutations --test protocol -- --nocapture
+	@cargo test --workspace --locked --quiet --test mutations --test protocol --test replacement \
+		-- --nocapture
 
 # What the sweep leaves behind is read back by PyIceberg, another implementation.
 FAULTS_LEFT := $(CURDIR)/target/faults

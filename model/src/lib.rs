@@ -13,6 +13,7 @@
 mod actions;
 mod attempt;
 mod properties;
+pub mod replacement;
 mod world;
 
 pub use actions::Action;
