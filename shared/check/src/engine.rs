@@ -46,13 +46,6 @@ pub fn choose_engine(facts: &Facts) -> EngineChoice {
         );
         return EngineChoice { engine: Engine::Glue, reason };
     }
-    if facts.replaces_older > 0 {
-        let reason = format!(
-            "{load}: {} of them replace older versions, whose rows only Glue can delete",
-            facts.replaces_older
-        );
-        return EngineChoice { engine: Engine::Glue, reason };
-    }
     let (engine, reason) = match (facts.write_mode, facts.policy) {
         (WriteMode::Upsert, EnginePolicy::Lambda) => (
             Engine::Glue,
@@ -104,7 +97,6 @@ mod tests {
             objects: 2,
             keys_beyond_memory: false,
             replaces_older: 0,
-            replaces_older: 0,
             write_mode,
             policy,
             max_lambda_bytes: 1 << 20,
@@ -145,7 +137,6 @@ mod tests {
             objects: 1,
             keys_beyond_memory: true,
             replaces_older: 0,
-            replaces_older: 0,
             write_mode: WriteMode::Append,
             policy: EnginePolicy::Lambda,
             max_lambda_bytes: 1 << 20,
@@ -162,7 +153,6 @@ mod tests {
                 bytes: 1,
                 objects: 3,
                 keys_beyond_memory: false,
-            replaces_older: 0,
                 replaces_older,
                 write_mode: WriteMode::Append,
                 policy: EnginePolicy::Lambda,
