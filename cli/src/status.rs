@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use landfall_ledger::{Entry, Ledger, Story};
+use landfall_ledger::{Deletion, Entry, Ledger, Story};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -72,10 +72,26 @@ impl LedgerWord {
     }
 }
 
+/// When and how the path's object was deleted last.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeletionStatus {
+    deleted_at: String,
+    kind: String,
+}
+
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion: Option<&'a DeletionStatus>,
     versions: &'a [VersionStatus],
+}
+
+impl DeletionStatus {
+    fn of(deletion: Deletion) -> Self {
+        Self { deleted_at: deletion.deleted_at, kind: deletion.kind }
+    }
 }
 
 /// Tells the story of each version, or of the one asked for.
@@ -88,16 +104,22 @@ pub(crate) fn run(command: &StatusCommand) -> Result<Outcome, Failure> {
     // Without it, files that no execution has claimed come without their execution.
     let state_machine = stack.state_machine().ok();
     let sfn = aws_sdk_sfn::Client::new(&connection.config);
-    let versions = connection.runtime.block_on(async {
+    let (versions, deletion) = connection.runtime.block_on(async {
         let mut stories = ledger.stories_of_path(&path).await?;
         if let Some(version) = &command.object_version {
             stories.retain(|story| is_version(&story.entry, version));
         }
-        with_executions(stories, &sfn, state_machine.as_deref(), connection.is_aws()).await
+        let deletion = ledger.deletion(&path).await?;
+        let versions =
+            with_executions(stories, &sfn, state_machine.as_deref(), connection.is_aws()).await?;
+        Ok::<_, Failure>((versions, deletion.map(DeletionStatus::of)))
     })?;
     output::print(|out| match command.json {
-        true => print_json(&Document { path: &path, versions: &versions }, out),
-        false => print_text(&path, &versions, out),
+        true => {
+            let deletion = deletion.as_ref();
+            print_json(&Document { path: &path, deletion, versions: &versions }, out)
+        }
+        false => print_text(&path, &versions, deletion.as_ref(), out),
     })?;
     Ok(outcome(versions.iter().map(|version| version.ledger.settled)))
 }
@@ -184,12 +206,25 @@ fn seconds_to_settled(story: &Story, execution: Option<&Execution>) -> Option<f6
     Some(moment::seconds_between(received_at, stopped_at)?.min(until_written))
 }
 
-fn print_text(path: &str, versions: &[VersionStatus], out: &mut dyn Write) -> io::Result<()> {
+fn print_text(
+    path: &str,
+    versions: &[VersionStatus],
+    deletion: Option<&DeletionStatus>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let path = printable(path);
     if versions.is_empty() {
         return writeln!(out, "{path}: the ledger knows no such file, or no such version");
     }
     writeln!(out, "{path}: {}", counted(versions.len(), "version"))?;
+    if let Some(DeletionStatus { deleted_at, kind }) = deletion {
+        let kind = printable(&kind.to_lowercase()).into_owned();
+        writeln!(
+            out,
+            "deleted {} ({kind}); rows that were loaded stay in the table",
+            printable(deleted_at)
+        )?;
+    }
     for version in versions {
         writeln!(out)?;
         print_version(version, out)?;
@@ -326,10 +361,15 @@ pub(crate) mod tests {
             seconds: Some(4.0),
         };
         let mut out = Vec::new();
-        print_text("s3://landing/orders/a.csv", &[status], &mut out).unwrap();
+        let deletion = DeletionStatus {
+            deleted_at: "2026-11-22T01:00:00Z".into(),
+            kind: "Permanently Deleted".into(),
+        };
+        print_text("s3://landing/orders/a.csv", &[status], Some(&deletion), &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "s3://landing/orders/a.csv: 1 version\n\n\
+            "s3://landing/orders/a.csv: 1 version\n\
+             deleted 2026-11-22T01:00:00Z (permanently deleted); rows that were loaded stay in the table\n\n\
              version 1: committed\n  \
                uploaded    2026-11-21T08:00:00Z, 10 bytes\n  \
                received    2026-11-21T08:00:05.000Z, 1 delivery\n  \

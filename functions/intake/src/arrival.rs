@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsMessage};
 use landfall_messages::{
-    EXECUTION_STATUS_DETAIL_TYPE, EventBridgeEvent, ExecutionStatusChange, ObjectVersion,
-    S3ObjectCreated,
+    EXECUTION_STATUS_DETAIL_TYPE, EventBridgeEvent, ExecutionStatusChange, ObjectDeletion,
+    ObjectVersion, S3ObjectCreated, S3ObjectDeleted,
 };
 use landfall_runtime::{NamedError, describe};
 
@@ -37,6 +37,15 @@ pub(crate) struct Delivered {
     pub(crate) contracts: Vec<Arrival>,
     /// Executions that ended a while ago.
     pub(crate) ended: Vec<Ended>,
+    /// Objects that are gone from a landing bucket.
+    pub(crate) deleted: Vec<Deleted>,
+}
+
+/// A deletion, and the message that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deleted {
+    pub(crate) deletion: ObjectDeletion,
+    pub(crate) message_id: String,
 }
 
 /// An execution that has ended, and the message that says so.
@@ -50,6 +59,7 @@ pub(crate) struct Ended {
 enum Event {
     Created(EventBridgeEvent<S3ObjectCreated>),
     Ended(ExecutionStatusChange),
+    Deleted(EventBridgeEvent<S3ObjectDeleted>),
 }
 
 /// Where an object belongs.
@@ -104,6 +114,14 @@ pub(crate) fn read(
                 delivered.ended.push(Ended { execution, message_id });
                 continue;
             }
+            Ok(Event::Deleted(event)) => {
+                let detail = &event.detail;
+                let in_landing = detail.bucket.name != config_bucket;
+                if in_landing && !is_own(&detail.object.key) {
+                    delivered.deleted.push(Deleted { deletion: event.deletion(), message_id });
+                }
+                continue;
+            }
             Err(error) => {
                 failures.add(&[message_id], &error);
                 continue;
@@ -133,6 +151,7 @@ fn parse(message_id: &str, body: &str) -> Result<Event, Error> {
         serde_json::from_str(body).map_err(invalid)?;
     match envelope.detail_type.as_str() {
         "Object Created" => serde_json::from_str(body).map(Event::Created).map_err(invalid),
+        "Object Deleted" => serde_json::from_str(body).map(Event::Deleted).map_err(invalid),
         EXECUTION_STATUS_DETAIL_TYPE => {
             let event: EventBridgeEvent<ExecutionStatusChange> =
                 serde_json::from_str(body).map_err(invalid)?;
@@ -155,11 +174,15 @@ fn place(event: &EventBridgeEvent<S3ObjectCreated>, config_bucket: &str) -> Plac
         } else {
             Place::Nowhere("it is not a contract document")
         }
-    } else if OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {
+    } else if is_own(key) {
         Place::Nowhere("Landfall wrote it")
     } else {
         Place::Landing
     }
+}
+
+fn is_own(key: &str) -> bool {
+    OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -227,12 +250,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_created_event_fails_alone() {
-        let deleted = event("landing", "a.csv", 5, "v").replace("Object Created", "Object Deleted");
+    fn deletions_are_no_arrivals() {
+        let deleted = |bucket, key| {
+            event(bucket, key, 0, "marker").replace("Object Created", "Object Deleted")
+        };
+        let (delivered, failed) = read_all(vec![
+            message("m1", &deleted("landing", "a.csv")),
+            message("m2", &deleted("landing", "quarantine/orders/b/a.csv")),
+            message("m3", &deleted("config", "contracts/orders.yaml")),
+        ]);
+        assert!(
+            failed.is_empty() && delivered.objects.is_empty() && delivered.contracts.is_empty()
+        );
+        let paths: Vec<_> = delivered.deleted.iter().map(|d| d.deletion.path.as_str()).collect();
+        assert_eq!(paths, ["s3://landing/a.csv"]);
+    }
+
+    #[test]
+    fn what_nobody_expects_fails_alone() {
+        let other = event("landing", "a.csv", 5, "v").replace("Object Created", "Object Restored");
         let (delivered, failed) = read_all(vec![
             message("m1", "not JSON"),
             message("m2", &event("landing", "a.csv", 5, "v")),
-            message("m3", &deleted),
+            message("m3", &other),
             message(
                 "m4",
                 r#"{"detail-type":"Object Created","source":"aws.s3","time":"t","detail":{}}"#,

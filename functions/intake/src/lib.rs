@@ -6,6 +6,7 @@
 mod arrival;
 mod config;
 mod contracts;
+mod deleted;
 mod ended;
 mod error;
 mod execution;
@@ -54,6 +55,7 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> Result<SqsBatchResponse, Er
     let mut failures = Failures::default();
     let delivered = arrival::read(event.records, &deps.config.config_bucket, &mut failures);
     ended::settle(deps, delivered.ended, &mut failures).await;
+    deleted::note(deps, delivered.deleted, &mut failures).await;
     let mut executions = upload::lint(deps, delivered.contracts, &mut failures).await;
 
     let matched = match_contracts(deps, delivered.objects, &mut failures).await;

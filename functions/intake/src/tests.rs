@@ -337,6 +337,25 @@ async fn a_file_announced_twice_is_loaded_once() {
 }
 
 #[tokio::test]
+async fn a_deletion_is_noted_and_starts_nothing() {
+    let fixture = Fixture::orders();
+    let landed = event("landing", "orders/a.csv", 10, "v1");
+    let deleted = |key: &str| {
+        event("landing", key, 0, "marker")
+            .replace("Object Created", "Object Deleted")
+            .replace("PutObject\"", "DeleteObject\",\"deletion-type\":\"Delete Marker Created\"")
+    };
+    assert!(fixture.deliver(&[landed]).await.is_empty());
+    let both = [deleted("orders/a.csv"), deleted("orders/never-seen.csv")];
+    assert!(fixture.deliver(&both).await.is_empty());
+    assert_eq!(fixture.started().len(), 1);
+    let noted = |path| fixture.deps.ledger.deletion(path);
+    let deletion = noted("s3://landing/orders/a.csv").await.unwrap().unwrap();
+    assert_eq!(deletion.kind, "Delete Marker Created");
+    assert_eq!(noted("s3://landing/orders/never-seen.csv").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn keys_reach_the_execution_as_they_are() {
     let fixture = Fixture::orders();
     let weird = ["orders/a b.csv", "orders/a+b%20c.csv", "orders/été/東京 100%.csv"];

@@ -4,6 +4,7 @@
 //! what was committed: the table's snapshots are, and the ledger is settled from them.
 
 mod claims;
+mod deletion;
 mod entry;
 mod error;
 mod first;
@@ -20,6 +21,7 @@ use chrono::{SecondsFormat, Utc};
 use landfall_messages::{LedgerKey, ObjectVersion};
 
 pub use claims::Claims;
+pub use deletion::Deletion;
 pub use entry::{Arrival, Entry, Owner, Settlement, State};
 pub use error::LedgerError;
 pub use latest::superseded;

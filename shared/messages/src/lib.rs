@@ -17,6 +17,7 @@ mod object;
 pub mod packing;
 mod s3_event;
 mod snowflake;
+mod workload;
 
 pub use alert::{AlertKind, AlertOutput, AlertRequest, ExecutionInfo, FailureInfo, ReviewDecision};
 pub use batch::{Batch, ContractRef, ExecutionInput, Problem, ProblemKind, batch_id};
@@ -34,5 +35,6 @@ pub use glue::{
     GlueRunRequest, RejectedRecords, ReplacedVersions,
 };
 pub use object::{LedgerKey, ObjectVersion, object_ids_digest};
-pub use s3_event::{EventBridgeEvent, S3ObjectCreated};
+pub use s3_event::{EventBridgeEvent, ObjectDeletion, S3ObjectCreated, S3ObjectDeleted};
 pub use snowflake::{RefreshOutput, RefreshRequest};
+pub use workload::{FileFormat, Latency, Workload, WriteKind};

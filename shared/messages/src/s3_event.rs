@@ -1,4 +1,4 @@
-//! S3's "Object Created" event as EventBridge delivers it.
+//! S3's "Object Created" and "Object Deleted" events as EventBridge delivers them.
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +90,56 @@ impl EventBridgeEvent<S3ObjectCreated> {
     }
 }
 
+/// `detail` of "Object Deleted".
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct S3ObjectDeleted {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The object; its version id is that of the delete marker, where there is one.
+    pub object: CreatedObject,
+    /// `DeleteObject`, or `Lifecycle Expiration`.
+    #[serde(default)]
+    pub reason: String,
+    /// `Permanently Deleted` or `Delete Marker Created`.
+    #[serde(default)]
+    pub deletion_type: String,
+}
+
+/// An object that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectDeletion {
+    /// `s3://bucket/key`.
+    pub path: String,
+    /// Id of the version that was deleted, or of the delete marker.
+    pub version_id: Option<String>,
+    /// `Permanently Deleted` or `Delete Marker Created`; empty when S3 did not say.
+    pub kind: String,
+    /// `DeleteObject`, or `Lifecycle Expiration`.
+    pub reason: String,
+    /// When, RFC 3339.
+    pub deleted_at: String,
+    /// Comparable between events of one key.
+    pub sequencer: String,
+}
+
+impl EventBridgeEvent<S3ObjectDeleted> {
+    /// The deletion this event speaks of.
+    pub fn deletion(self) -> ObjectDeletion {
+        let S3ObjectDeleted { bucket, object, reason, deletion_type } = self.detail;
+        ObjectDeletion {
+            path: format!("s3://{}/{}", bucket.name, object.key),
+            version_id: object.version_id,
+            kind: deletion_type,
+            reason,
+            deleted_at: self.time,
+            sequencer: object.sequencer,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +157,25 @@ mod tests {
         assert_eq!((object.key.as_str(), object.etag.as_str()), ("a b+c%20é.csv", "b1946"));
         assert_eq!(object.version, "v#IYV3");
         assert!(!event.is_folder());
+        Ok(())
+    }
+
+    /// The example of <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>.
+    #[test]
+    fn reads_the_deletion_aws_documents() -> Result<(), serde_json::Error> {
+        let event: EventBridgeEvent<S3ObjectDeleted> = serde_json::from_str(
+            r#"{"version":"0","id":"2ee9cc15","detail-type":"Object Deleted","source":"aws.s3",
+            "account":"111122223333","time":"2021-11-12T00:00:00Z","region":"ca-central-1",
+            "resources":["arn:aws:s3:::example-bucket"],"detail":{"version":"0",
+            "bucket":{"name":"example-bucket"},"object":{"key":"example-key",
+            "etag":"d41d8cd98f00b204e9800998ecf8427e","version-id":"1QW9g1Z99LUNbvaaYVpW9xDlOLU.qxgF",
+            "sequencer":"617f0837b476e463"},"request-id":"0BH729840619AG5K","requester":"123456789012",
+            "source-ip-address":"1.2.3.4","reason":"DeleteObject","deletion-type":"Delete Marker Created"}}"#,
+        )?;
+        let deletion = event.deletion();
+        assert_eq!(deletion.path, "s3://example-bucket/example-key");
+        assert_eq!(deletion.kind, "Delete Marker Created");
+        assert_eq!(deletion.deleted_at, "2021-11-12T00:00:00Z");
         Ok(())
     }
 
