@@ -75,6 +75,10 @@ pub(crate) fn next_step(error: &str) -> NextStep {
             "Glue runs as many jobs as the account or the job allows. Raise the job's maximum \
              concurrency or the account's quota, or wait, then run the batch again.",
         ),
+        "Overwrite.OlderVersionLoading" => fix_then_run_again(
+            "Another batch has not ended that loads an older version of a file. See why it \
+             lasts, or stop its execution; then run the batch again.",
+        ),
         "Glue.JobNotFound" => fix_then_run_again(
             "The Glue job of this stack does not exist. Deploy the stack again, then run the \
              batch again.",
@@ -158,7 +162,7 @@ pub(crate) fn next_step(error: &str) -> NextStep {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 25] = [
+    const NAMES: [&str; 26] = [
         "Contract.NotFound",
         "Contract.Ambiguous",
         "Contract.Invalid",
@@ -174,6 +178,7 @@ mod tests {
         "Iceberg.Other",
         "Glue.Busy",
         "Glue.RunFailed",
+        "Overwrite.OlderVersionLoading",
         "Snowflake.Unauthorized",
         "Snowflake.SecretInvalid",
         "Snowflake.SqlFailed",

@@ -49,6 +49,10 @@ schema:
         partitioned: true
 ";
 
+/// What makes the append ask for other versions of each key.
+pub(crate) const REPLACE: &str =
+    "customProperties:\n  - { property: onOverwrite, value: replace }\n";
+
 /// How often the SDK sends a call, as in the functions.
 pub(crate) const ATTEMPTS: u32 = 4;
 /// Name of the Glue job.
@@ -94,7 +98,8 @@ pub(crate) enum Invocation {
 }
 
 impl Cloud {
-    pub(crate) fn new() -> Self {
+    /// With these lines at the end of the contract.
+    pub(crate) fn new(knobs: &str) -> Self {
         let calls = Calls::default();
         let retry = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
@@ -103,7 +108,7 @@ impl Cloud {
         let s3 = InMemoryBuckets::with_calls(calls.clone());
         let ledger = InMemoryTable::with_calls(calls.clone());
         let executions = InMemoryExecutions::with_calls(calls.clone());
-        let stored = s3.put("s3://config/contracts/orders.yaml", CONTRACT.to_owned());
+        let stored = s3.put("s3://config/contracts/orders.yaml", format!("{CONTRACT}{knobs}"));
         let (glue_client, s3_client) = (glue.client(retry.clone()), s3.client(retry.clone()));
         let deps = Deps {
             lake: Lake::new(glue_client.clone(), s3_client.clone(), "s3://warehouse"),

@@ -5,7 +5,7 @@ use landfall_ledger::{GlueRun, Owner};
 use landfall_messages::ColumnAddition;
 use std::time::Duration;
 
-use crate::cloud::{Cloud, Invocation, JOB, Landed, TABLE, Work, arn};
+use crate::cloud::{Cloud, Invocation, JOB, Landed, REPLACE, TABLE, Work, arn};
 
 /// What there is before the append, and so which calls it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +24,8 @@ pub(crate) enum Scenario {
     GlueRuns,
     /// Another engine has committed the batch, and the ledger is to be settled.
     Settle,
+    /// The contract says `onOverwrite: replace`: other versions of each key are asked for.
+    Replace,
 }
 
 /// A world, the batch that the fault strikes, and what is to be in the table in the end.
@@ -67,18 +69,19 @@ impl Prepared {
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::FirstOfTable,
         Self::Evolution,
         Self::Conflict,
         Self::Takeover,
         Self::GlueRuns,
         Self::Settle,
+        Self::Replace,
     ];
 
     /// A new world, to be [`Prepared::reset`] before each append.
     pub(crate) async fn prepare(self) -> Prepared {
-        let cloud = Cloud::new();
+        let cloud = Cloud::new(if self == Self::Replace { REPLACE } else { "" });
         let mut before = Vec::new();
         if self != Self::FirstOfTable {
             let zero = cloud.land("zero", &[1, 2]).await;
@@ -93,7 +96,7 @@ impl Scenario {
         let c = cloud.land("c", &[30]).await;
         let mut work = cloud.work("one", &[&a, &b]);
         match self {
-            Self::FirstOfTable | Self::Conflict => {}
+            Self::FirstOfTable | Self::Conflict | Self::Replace => {}
             Self::Evolution => {
                 work.additions =
                     vec![ColumnAddition { column: "note".into(), field_type: "string".into() }];
