@@ -32,7 +32,8 @@ def priced(name: str, of: Usage, memory_gb: float = 0.5) -> dict[str, float]:
 def test_what_is_paid_for_is_counted_once_for_each_execution() -> None:
     # 1,000 files in batches of ten are a hundred executions.
     assert priced("transition", usage())["Step Functions"] == 1_100
-    assert priced("dynamodb-write", usage())["DynamoDB"] == 1_000
+    # The item, and the entry of the index taken out and put in again.
+    assert priced("dynamodb-write", usage())["DynamoDB"] == 3 * 1_000
     assert priced("lambda-request", usage())["Lambda"] == 100
     assert priced("s3-event", usage())["EventBridge"] == 1_000
     assert priced("log-gb", usage())["CloudWatch Logs"] == pytest.approx(100 * 1000 / 1e9)
@@ -66,8 +67,8 @@ def test_lambda_pays_memory_times_duration_with_aws_latencies() -> None:
 
 
 def test_large_items_cost_more_units() -> None:
-    assert priced("dynamodb-write", usage(item_bytes=1024))["DynamoDB"] == 1_000
-    assert priced("dynamodb-write", usage(item_bytes=1025))["DynamoDB"] == 2_000
+    assert priced("dynamodb-write", usage(item_bytes=1024))["DynamoDB"] == 3_000
+    assert priced("dynamodb-write", usage(item_bytes=1025))["DynamoDB"] == 6_000
 
 
 def test_the_others_cost_what_a_calculator_says() -> None:
