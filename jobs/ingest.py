@@ -1,101 +1,78 @@
-"""Glue job: loads a batch that is too large for a Lambda into its Iceberg table.
+"""Glue job: loads a batch into its Iceberg table with Spark, exactly once.
 
-For now it runs PyIceberg on the driver: one process, the batch's rows in memory. It keeps
-the commit protocol of `iceberg-append` (docs/exactly-once.md): the batch's marker in the
-snapshot summary, looked for before every commit, and a commit that is a compare-and-swap on
-the very metadata in which it was not found. A Spark job that keeps it too is to replace it.
+One Spark task reads each object of the batch, pinned to the version that was checked, and
+turns its records into rows of the contract's types. Which records are bad the check has said;
+the job drops exactly those, and refuses a file that is not as the check found it. Rows are
+appended, merged by the primary key (`writeMode: upsert`), or put in the place of an older
+version's (`onOverwrite: replace`), always in one commit that carries the batch's marker. How
+that keeps the protocol of docs/exactly-once.md is told at `load_rows`.
 
-Arguments, as `--name value` on AWS Glue; MiniStack, the local cloud, gives them to Python
-shell jobs as environment variables without the dashes:
+Arguments, as `--name value`:
 
     --batch       s3:// address of the batch document (shared/messages: GlueRunDocument)
     --warehouse   s3:// address above the tables: a table is at <warehouse>/<database>/<table>
     --database    Glue database of contracts that name none
+    --ledger      name of the ledger's DynamoDB table
 
-It loads delimited text with columns of single values, plain or compressed. What else a
-contract states and this job cannot follow is refused by name before anything is written.
+The Spark catalog `glue_catalog` is configured from outside, with `--conf`: template.yaml does
+it on AWS, local/glue_runner.py on the local cloud.
 
 The job fails with one line `<Name>: <what, where, what to do>`, which Glue hands on as the
 run's error message.
 """
 
 import bz2
-import contextlib
-import csv
 import functools
 import hashlib
+import importlib
+import io
 import itertools
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
+import time
 import traceback
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Context, Decimal
+from types import ModuleType
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet
 import yaml
 import zstandard
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from pyiceberg.catalog import Catalog
-from pyiceberg.catalog.glue import GlueCatalog
-from pyiceberg.exceptions import (
-    CommitFailedException,
-    NamespaceAlreadyExistsError,
-    NoSuchTableError,
-    TableAlreadyExistsError,
-)
-from pyiceberg.partitioning import PartitionField, PartitionSpec
-from pyiceberg.schema import Schema
-from pyiceberg.table import Table
-from pyiceberg.transforms import (
-    BucketTransform,
-    DayTransform,
-    HourTransform,
-    IdentityTransform,
-    MonthTransform,
-    Transform,
-    TruncateTransform,
-    YearTransform,
-)
-from pyiceberg.types import (
-    BooleanType,
-    DateType,
-    DecimalType,
-    DoubleType,
-    FloatType,
-    IcebergType,
-    IntegerType,
-    LongType,
-    NestedField,
-    StringType,
-    TimestampType,
-    TimestamptzType,
-    TimeType,
-    UUIDType,
-)
+
+CATALOG = "glue_catalog"
 
 BATCH_ID = "landfall.batch-id"
 OBJECTS = "landfall.objects"
 OBJECT_DIGESTS = "landfall.object-digests"
 OBJECT_ROWS = "landfall.object-rows"
 
+# The column of tables whose contracts replace: the digest of the object that a row is from.
+OBJECT_COLUMN = "_landfall_object"
+
 # A summary is copied into every later metadata file, so a long list would be paid for at
 # every commit to come.
-_OBJECTS_LIMIT_BYTES = 8 * 1024
+_OBJECTS_LIMIT_BYTES = 2 * 1024
 _COMMIT_ATTEMPTS = 8
-# Above the longest record that the check lets pass, so that no record spans two blocks.
-_CSV_BLOCK_BYTES = 32 << 20
-_CHUNK_BYTES = 64 << 10
+_CHUNK_BYTES = 1 << 20
+# Above the longest record that the check lets pass, so that a block always has a whole one.
+_BLOCK_BYTES = 8 << 20
+_ROWS_AT_ONCE = 16 * 1024
 _NAMED_REPEATS = 5
 
 
@@ -106,6 +83,15 @@ class JobError(Exception):
         """Joins name and message."""
         super().__init__(f"{name}: {message}")
         self.name = name
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["JobError"], tuple[str, str]]:
+        """Workers hand it to the driver."""
+        return JobError, (self.name, self.message)
+
+
+class Misfit(Exception):
+    """A file's value or record is not what the check found; in words that repeat no value."""
 
 
 # --- What to load --------------------------------------------------------------------------
@@ -118,13 +104,11 @@ class Arguments:
     batch: str
     warehouse: str
     database: str
+    ledger: str
 
     @staticmethod
-    def read(argv: Sequence[str], environment: Mapping[str, str]) -> "Arguments":
-        """Takes them from the command line, else from the environment.
-
-        Glue adds arguments of its own; those are passed over.
-        """
+    def read(argv: Sequence[str]) -> "Arguments":
+        """Takes them from the command line. Glue adds arguments of its own, passed over here."""
         given: dict[str, str] = {}
         words = list(argv)
         while words:
@@ -137,14 +121,19 @@ class Arguments:
             given[name] = value
 
         def required(name: str) -> str:
-            value = given.get(name) or environment.get(name)
+            value = given.get(name)
             if not value:
                 raise JobError(
                     "Job.ArgumentMissing", f"the job has no --{name}: start it with glue-trigger"
                 )
             return value
 
-        return Arguments(required("batch"), required("warehouse").rstrip("/"), required("database"))
+        return Arguments(
+            required("batch"),
+            required("warehouse").rstrip("/"),
+            required("database"),
+            required("ledger"),
+        )
 
 
 @dataclass(frozen=True)
@@ -156,11 +145,29 @@ class ObjectVersion:
     version: str
     version_id: str | None
     etag: str
+    # When S3 recorded the write, RFC 3339, and S3's order of the writes to one key.
+    event_time: str = ""
+    sequencer: str = ""
+
+    @property
+    def path(self) -> str:
+        """`s3://bucket/key`, as people write it and as the ledger's partition key."""
+        return f"s3://{self.bucket}/{self.key}"
 
     @property
     def id(self) -> str:
         """`s3://bucket/key#<version>`, as snapshot markers carry it."""
-        return f"s3://{self.bucket}/{self.key}#{self.version}"
+        return f"{self.path}#{self.version}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the check found in an object: its records, and which of them are bad."""
+
+    records: int
+    rejected: int
+    # s3:// address of the bad records' numbers, when there are any.
+    rejected_records: str | None
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,8 @@ class Batch:
 
     `additions` are columns that the files have and the contract does not know, as (name,
     type). `previous_batch_ids` owned some of the objects before, and may have committed them.
+    `checked` and `replaces` are by object; `replaces` has the digests of the older versions
+    of the object's path, whose rows leave the table.
     """
 
     id: str
@@ -187,6 +196,19 @@ class Batch:
     objects: tuple[ObjectVersion, ...]
     additions: tuple[tuple[str, str], ...] = ()
     previous_batch_ids: tuple[str, ...] = ()
+    checked: Mapping[ObjectVersion, Checked] = field(default_factory=dict)
+    replaces: Mapping[ObjectVersion, tuple[str, ...]] = field(default_factory=dict)
+
+    def in_order_of_events(self) -> tuple[ObjectVersion, ...]:
+        """The objects, the last event last: by sequencer, then by place in the batch.
+
+        S3 says to compare sequencers as text after padding the shorter one
+        (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
+        """
+        longest = max(len(item.sequencer) for item in self.objects)
+        return tuple(
+            sorted(self.objects, key=lambda item: item.sequencer.upper().rjust(longest, "0"))
+        )
 
 
 def parse_batch(text: str | bytes, source: str) -> Batch:
@@ -202,6 +224,8 @@ def parse_batch(text: str | bytes, source: str) -> Batch:
                 version=item["version"],
                 version_id=item.get("versionId"),
                 etag=item["etag"],
+                event_time=item.get("eventTime") or "",
+                sequencer=item.get("sequencer") or "",
             )
             for item in batch["objects"]
         )
@@ -218,10 +242,20 @@ def parse_batch(text: str | bytes, source: str) -> Batch:
                 (item["column"], item["fieldType"]) for item in document.get("additions", ())
             ),
             previous_batch_ids=tuple(document.get("previousBatchIds", ())),
+            checked={
+                objects[item["index"]]: Checked(
+                    item["records"], item.get("rejected", 0), item.get("rejectedRecords")
+                )
+                for item in document.get("checked", ())
+            },
+            replaces={
+                objects[item["index"]]: tuple(item["digests"])
+                for item in document.get("replaces", ())
+            },
         )
     except KeyError as error:
         reason = f"{error} is missing"
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, IndexError) as error:
         reason = str(error)
     raise JobError(
         "Batch.Invalid",
@@ -239,13 +273,13 @@ def object_digest(object_id: str) -> str:
 
 
 def short_digest(object_id: str) -> str:
-    """The first 16 digits of an object's digest (shared/lake)."""
+    """The first 16 digits of an object's digest (shared/messages: marker)."""
     return object_digest(object_id)[:16]
 
 
 def marker(batch_id: str, rows: Mapping[ObjectVersion, int]) -> dict[str, str]:
     """The snapshot summary properties that say which batch, and how many rows of which
-    objects, a snapshot adds (shared/lake: Marker)."""
+    objects, a snapshot adds (shared/messages: Marker)."""
     ordered = sorted(rows, key=lambda item: item.id.encode())
     ids = [item.id for item in ordered]
     properties = {
@@ -267,23 +301,243 @@ def holds(summary: Mapping[str, str], item: ObjectVersion) -> bool:
     return short_digest(item.id) in summary.get(OBJECT_DIGESTS, "").split(",")
 
 
-# --- The contract --------------------------------------------------------------------------
+# --- Types ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PrimitiveType:
+    """A primitive type by its name in the Iceberg spec, without arguments."""
+
+    name: str
+    precision: int = 0
+    scale: int = 0
+
+    def __str__(self) -> str:
+        return f"decimal({self.precision},{self.scale})" if self.name == "decimal" else self.name
+
+
+@dataclass(frozen=True)
+class StructType:
+    """A struct's fields, in order."""
+
+    fields: tuple["Column", ...]
+
+    def __str__(self) -> str:
+        return f"struct<{', '.join(f'{part.name}: {part.type}' for part in self.fields)}>"
+
+
+@dataclass(frozen=True)
+class ListType:
+    """A list."""
+
+    element: "Column"
+
+    def __str__(self) -> str:
+        return f"list<{self.element.type}>"
+
+
+@dataclass(frozen=True)
+class MapType:
+    """A map; its key is required."""
+
+    key: "Column"
+    value: "Column"
+
+    def __str__(self) -> str:
+        return f"map<{self.key.type}, {self.value.type}>"
+
+
+DataType = PrimitiveType | StructType | ListType | MapType
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How a date or time is written: a format of the JDK's DateTimeFormatter, or None for ISO
+    8601, and the zone of a text that states none."""
+
+    format: str | None
+    zone: str | None
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the contract."""
+    """One column, or one part of a nested one. `lenient` is a column that the contract does
+    not have: of JSON, text takes any value."""
 
     name: str
-    type: IcebergType
-    required: bool
-    description: str | None
-    is_primary_key: bool
+    type: DataType
+    required: bool = False
+    description: str | None = None
+    moment: Moment | None = None
+    is_primary_key: bool = False
+    lenient: bool = False
+
+
+def primitive_type(text: str) -> PrimitiveType:
+    """Reads a primitive type as Iceberg writes it: `decimal(12, 2)`."""
+    if found := re.fullmatch(r"decimal\((\d+), ?(\d+)\)", text):
+        return PrimitiveType("decimal", int(found[1]), int(found[2]))
+    return PrimitiveType(text)
+
+
+def type_of_json(document: Any) -> DataType:  # noqa: ANN401 - JSON
+    """Reads a type of a table's metadata (https://iceberg.apache.org/spec/#schemas)."""
+    if isinstance(document, str):
+        return primitive_type(document)
+    kind = document["type"]
+    if kind == "struct":
+        return StructType(columns_of_json(document["fields"]))
+    if kind == "list":
+        element = type_of_json(document["element"])
+        return ListType(Column("element", element, document["element-required"], lenient=True))
+    key = Column("key", type_of_json(document["key"]), True, lenient=True)
+    value = type_of_json(document["value"])
+    return MapType(key, Column("value", value, document["value-required"], lenient=True))
+
+
+def columns_of_json(fields: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Reads the fields of a table's schema, or of a struct in it."""
+    return tuple(
+        Column(
+            item["name"],
+            type_of_json(item["type"]),
+            item["required"],
+            item.get("doc"),
+            lenient=True,
+        )
+        for item in fields
+    )
+
+
+def schema_json(columns: Sequence[Column], numbers: Iterator[int] | None = None) -> dict[str, Any]:
+    """The Iceberg schema of a new table, as metadata states it.
+
+    Columns get the ids from 1 in order; what is nested in them gets the ids after, all fields
+    of a struct before what is nested in them. Primary key columns become identifier fields
+    where Iceberg allows it (https://iceberg.apache.org/spec/#identifier-field-ids).
+    """
+    numbers = itertools.count(1) if numbers is None else numbers
+    fields = _fields_json(columns, numbers)
+    identifiers = [
+        item["id"]
+        for item, column in zip(fields, columns, strict=True)
+        if column.is_primary_key
+        and column.required
+        and isinstance(column.type, PrimitiveType)
+        and column.type.name not in ("float", "double")
+    ]
+    schema = {"type": "struct", "schema-id": 0, "fields": fields}
+    return schema | ({"identifier-field-ids": identifiers} if identifiers else {})
+
+
+def _fields_json(columns: Sequence[Column], numbers: Iterator[int]) -> list[dict[str, Any]]:
+    ids = [next(numbers) for _ in columns]
+    return [
+        {
+            "id": number,
+            "name": column.name,
+            "required": column.required,
+            "type": _type_json(column.type, numbers),
+        }
+        | ({"doc": column.description} if column.description else {})
+        for number, column in zip(ids, columns, strict=True)
+    ]
+
+
+def _type_json(data_type: DataType, numbers: Iterator[int]) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(data_type, StructType):
+        return {"type": "struct", "fields": _fields_json(data_type.fields, numbers)}
+    if isinstance(data_type, ListType):
+        number = next(numbers)
+        return {
+            "type": "list",
+            "element-id": number,
+            "element": _type_json(data_type.element.type, numbers),
+            "element-required": data_type.element.required,
+        }
+    if isinstance(data_type, MapType):
+        key, value = next(numbers), next(numbers)
+        return {
+            "type": "map",
+            "key-id": key,
+            "key": _type_json(data_type.key.type, numbers),
+            "value-id": value,
+            "value": _type_json(data_type.value.type, numbers),
+            "value-required": data_type.value.required,
+        }
+    if data_type.name == "decimal":
+        return f"decimal({data_type.precision}, {data_type.scale})"
+    return data_type.name
+
+
+_ARROW_TYPES: dict[str, pa.DataType] = {
+    "boolean": pa.bool_(),
+    "int": pa.int32(),
+    "long": pa.int64(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+    "string": pa.string(),
+    # Spark has no type for it: it takes the text, and writes the bytes.
+    "uuid": pa.string(),
+}
+
+
+def arrow_type(data_type: DataType) -> pa.DataType:
+    """The Arrow type of values on their way to Spark."""
+    if isinstance(data_type, StructType):
+        return pa.struct([pa.field(part.name, arrow_type(part.type)) for part in data_type.fields])
+    if isinstance(data_type, ListType):
+        return pa.list_(pa.field("element", arrow_type(data_type.element.type)))
+    if isinstance(data_type, MapType):
+        return pa.map_(arrow_type(data_type.key.type), arrow_type(data_type.value.type))
+    if data_type.name == "decimal":
+        return pa.decimal128(data_type.precision, data_type.scale)
+    try:
+        return _ARROW_TYPES[data_type.name]
+    except KeyError:
+        raise _unsupported(f"the table has a column of type {data_type.name}") from None
+
+
+def parts_of(column: Column) -> Iterator[Column]:
+    """The column, and everything nested in it."""
+    yield column
+    kind = column.type
+    if isinstance(kind, StructType):
+        inner: tuple[Column, ...] = kind.fields
+    elif isinstance(kind, ListType):
+        inner = (kind.element,)
+    elif isinstance(kind, MapType):
+        inner = (kind.key, kind.value)
+    else:
+        inner = ()
+    for part in inner:
+        yield from parts_of(part)
+
+
+def is_widening(before: DataType, after: DataType) -> bool:
+    """Iceberg's type promotions (https://iceberg.apache.org/spec/#schema-evolution)."""
+    if not isinstance(before, PrimitiveType) or not isinstance(after, PrimitiveType):
+        return False
+    if before.name == after.name == "decimal":
+        return before.precision < after.precision and before.scale == after.scale
+    return (before.name, after.name) in (("int", "long"), ("float", "double"))
+
+
+def normal_name(name: str) -> str:
+    """A column name without what people and programs change by accident (shared/check)."""
+    return name.strip().lower()
+
+
+# --- The contract --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class CsvFormat:
-    """Dialect of delimited text, and how it is compressed."""
+    """Dialect of delimited text."""
 
     delimiter: str = ","
     quote: str = '"'
@@ -293,6 +547,18 @@ class CsvFormat:
     comment: str | None = None
     # Lines before the header, or the first record, that are none.
     skip_lines: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """How the files of a location are written."""
+
+    location: str
+    # `csv`, `json`, `parquet` or `avro`.
+    format: str
+    csv: CsvFormat = CsvFormat()
+    # `auto`, `lines` or `array`.
+    json_layout: str = "auto"
     # `auto`, `none`, `gzip`, `zstd` or `bzip2`.
     compression: str = "auto"
 
@@ -306,39 +572,42 @@ class Contract:
     columns: tuple[Column, ...]
     # (column, transform as written), in partitionKeyPosition order.
     partition: tuple[tuple[str, str], ...]
-    # (location, dialect) of each server of type s3; the format's name where it is no
-    # delimited text.
-    sources: tuple[tuple[str, CsvFormat | str], ...]
+    sources: tuple[Source, ...]
     # `onDrift: evolve`: the table stops requiring what the contract does not.
     relaxes: bool = False
     # Columns whose values, together, no two rows of a batch may share.
     keys: tuple[tuple[str, ...], ...] = ()
     # `onBadRows`: `reject`, `quarantine` or `warn`.
     on_bad_rows: str = "reject"
+    # `writeMode: upsert`: the columns of the primary key.
+    upsert_by: tuple[str, ...] = ()
+    # The boolean column by which an upsert deletes.
+    delete_marker: str | None = None
+    # `onOverwrite: replace`.
+    replaces: bool = False
 
-    def format_of(self, bucket: str, key: str) -> CsvFormat:
-        """The dialect of the source that claims the object.
-
-        Fails when its format is no delimited text, and when no source claims it.
-        """
-        for location, source_format in self.sources:
-            if location_matches(location, bucket, key):
-                if isinstance(source_format, str):
-                    raise _unsupported(f"s3://{bucket}/{key} is of format `{source_format}`")
-                return source_format
+    def source_of(self, bucket: str, key: str) -> Source:
+        """The source that claims the object."""
+        for source in self.sources:
+            if location_matches(source.location, bucket, key):
+                return source
         raise JobError(
             "Contract.NotFound",
             f"the contract of {self.table} claims no s3://{bucket}/{key}: compare the key with the "
             "location of its servers of type s3",
         )
 
+    def all_columns(self) -> tuple[Column, ...]:
+        """The contract's columns, and Landfall's own."""
+        own = (Column(OBJECT_COLUMN, PrimitiveType("string")),) if self.replaces else ()
+        return self.columns + own
+
 
 def _unsupported(words: str) -> JobError:
     return JobError(
         "Job.ContractUnsupported",
-        f"{words}, and the Glue job cannot load that yet: set `engine: lambda` in the contract and "
-        "upload the file again, in smaller files if there are more keys than the check has memory "
-        "for",
+        f"{words}, which Spark cannot write: set `engine: lambda` in the contract and upload the "
+        "file again, or give the column another type",
     )
 
 
@@ -369,7 +638,7 @@ _CoreSchemaLoader.add_constructor("tag:yaml.org,2002:str", _plain_scalar)
 def parse_contract(text: str | bytes) -> Contract:
     """Reads an ODCS document.
 
-    Fails with `Job.ContractUnsupported` when a column is one that this job cannot load.
+    Fails with `Job.ContractUnsupported` when a column is one that Spark cannot write.
     """
     try:
         document = yaml.load(text, _CoreSchemaLoader)  # noqa: S506 - it is a SafeLoader
@@ -377,20 +646,13 @@ def parse_contract(text: str | bytes) -> Contract:
         schema = document["schema"][0]
         servers = document.get("servers") or []
         properties = schema["properties"]
-        for item in properties:
-            if words := unsupported_column(item, odcs_3_0=odcs_3_0):
-                raise _unsupported(words)
-        columns = tuple(
-            Column(
-                name=_column_name(item),
-                type=column_type(item, odcs_3_0=odcs_3_0),
-                required=_is_required(item, odcs_3_0=odcs_3_0),
-                description=item.get("description"),
-                is_primary_key=item.get("primaryKey") is True,
-            )
-            for item in properties
-        )
+        columns = tuple(column_of(item, odcs_3_0=odcs_3_0) for item in properties)
         knobs = _custom(document)
+        primary = tuple(
+            map(_column_name, _in_order(properties, "primaryKey", "primaryKeyPosition"))
+        )
+        upserts = knobs.get("writeMode") == "upsert"
+        keys = _keys(schema, odcs_3_0=odcs_3_0)
         return Contract(
             database=next((item["database"] for item in servers if item["type"] == "glue"), None),
             table=schema.get("physicalName") or schema["name"],
@@ -399,12 +661,13 @@ def parse_contract(text: str | bytes) -> Contract:
                 (_column_name(item), str(_custom(item).get("partitionTransform") or "identity"))
                 for item in _in_order(properties, "partitioned", "partitionKeyPosition")
             ),
-            sources=tuple(
-                (item["location"], _source_format(item)) for item in servers if item["type"] == "s3"
-            ),
+            sources=tuple(_source(item) for item in servers if item["type"] == "s3"),
             relaxes=knobs.get("onDrift") == "evolve",
-            keys=_keys(schema, odcs_3_0=odcs_3_0),
+            keys=tuple(key for key in keys if not (upserts and set(key) == set(primary))),
             on_bad_rows=knobs.get("onBadRows") or "reject",
+            upsert_by=primary if upserts else (),
+            delete_marker=knobs.get("deleteMarker") if upserts else None,
+            replaces=knobs.get("onOverwrite") == "replace",
         )
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise JobError(
@@ -435,6 +698,43 @@ def _in_order(
         return sys.maxsize if stated == -1 else stated
 
     return sorted((item for item in properties if item.get(flag) is True), key=order)
+
+
+def column_of(
+    item: Mapping[str, Any], *, odcs_3_0: bool = False, outer: DataType | None = None
+) -> Column:
+    """A property as a column, or as a part of one that `outer` says the type of."""
+    data_type = column_type(item, odcs_3_0=odcs_3_0, outer=outer)
+    name = _column_name(item) if "name" in item or "physicalName" in item else "element"
+    return Column(
+        name=name,
+        type=data_type,
+        required=_is_required(item, odcs_3_0=odcs_3_0),
+        description=item.get("description"),
+        moment=_moment(item, data_type),
+        is_primary_key=item.get("primaryKey") is True,
+    )
+
+
+def _moment(item: Mapping[str, Any], data_type: DataType) -> Moment | None:
+    """How the column's dates and times are written, unless simply as ISO 8601."""
+    if not isinstance(data_type, PrimitiveType):
+        return None
+    if data_type.name not in ("date", "time", "timestamp", "timestamptz"):
+        return None
+    options = item.get("logicalTypeOptions") or {}
+    stated, zone = options.get("format"), options.get("defaultTimezone")
+    if data_type.name == "date" and stated and _format_letters(stated) == "y4-M2-d2":
+        stated = None
+    return Moment(stated, zone) if stated or zone else None
+
+
+def _format_letters(text: str) -> str:
+    """The parts of a format, alike for those that mean the same."""
+    return "".join(
+        part.text if part.letter is None else f"{part.letter}{part.count}"
+        for part in moment_parts(text)
+    )
 
 
 _OPERATORS = (
@@ -503,13 +803,20 @@ def _keys(schema: Mapping[str, Any], *, odcs_3_0: bool) -> tuple[tuple[str, ...]
     def forbids_duplicates(rule: Mapping[str, Any]) -> bool:
         return _metric_that_allows_none(rule, odcs_3_0=odcs_3_0) == "duplicateValues"
 
+    def is_single(item: Mapping[str, Any]) -> bool:
+        return isinstance(column_type(item, odcs_3_0=odcs_3_0), PrimitiveType)
+
     primary = _in_order(properties, "primaryKey", "primaryKeyPosition")
     keys = [tuple(map(_column_name, primary))]
-    keys += [(_column_name(item),) for item in properties if item.get("unique") is True]
     keys += [
         (_column_name(item),)
         for item in properties
-        if any(map(forbids_duplicates, item.get("quality") or []))
+        if item.get("unique") is True and is_single(item)
+    ]
+    keys += [
+        (_column_name(item),)
+        for item in properties
+        if any(map(forbids_duplicates, item.get("quality") or [])) and is_single(item)
     ]
     keys += [
         # A rule of ODCS 3.0 without properties is one that Landfall lists and does not enforce.
@@ -521,33 +828,42 @@ def _keys(schema: Mapping[str, Any], *, odcs_3_0: bool) -> tuple[tuple[str, ...]
     return tuple(key for key in dict.fromkeys(keys) if distinct.get(frozenset(key)) is key)
 
 
-def _source_format(server: Mapping[str, Any]) -> CsvFormat | str:
-    """The dialect of a server's files, or the name of a format that is no delimited text."""
+def _source(server: Mapping[str, Any]) -> Source:
+    """A server of type `s3` (shared/contract: source.rs)."""
     name = str(server["format"])
-    if name not in ("csv", "tsv"):
-        return name
     custom = _custom(server)
+    location = server["location"]
+    compression = custom.get("compression") or "auto"
+    if compression not in ("auto", "none", *_CODECS):
+        raise ValueError(f"the compression {compression} is not one of {', '.join(_CODECS)}")
+    stated = server.get("delimiter") or custom.get("delimiter")
+    if name in ("json", "jsonl", "ndjson"):
+        usual = "auto" if name == "json" else "lines"
+        layout = {"new_line": "lines", "array": "array"}.get(stated or "", usual)
+        return Source(location, "json", json_layout=layout, compression=compression)
+    if name == "parquet":
+        return Source(location, "parquet", compression="none")
+    if name == "avro":
+        return Source(location, "avro", compression=compression)
+    if name not in ("csv", "tsv"):
+        raise ValueError(f"the format {name} is not known")
 
     def character(value: str | None, default: str | None) -> str | None:
         return "\t" if value in ("tab", "\\t") else value or default
 
-    stated = server.get("delimiter") or custom.get("delimiter")
     null_value = custom.get("nullValue")
     if isinstance(null_value, bool):
         null_value = str(null_value).lower()
-    compression = custom.get("compression") or "auto"
-    if compression not in ("auto", "none", *_CODECS):
-        raise _unsupported(f"the contract states the compression `{compression}`")
     skipped = custom.get("skipLines")
-    return CsvFormat(
+    dialect = CsvFormat(
         delimiter="\t" if name == "tsv" else character(stated, ",") or ",",
         quote=character(custom.get("quote"), '"') or '"',
         header=custom.get("header") is not False,
         null_value=null_value,
         comment=character(custom.get("comment"), None),
         skip_lines=int(skipped) if skipped is not None else 0,
-        compression=compression,
     )
+    return Source(location, "csv", dialect, compression=compression)
 
 
 def location_matches(location: str, bucket: str, key: str) -> bool:
@@ -567,16 +883,16 @@ def location_matches(location: str, bucket: str, key: str) -> bool:
     return re.fullmatch(regex, key, re.DOTALL) is not None
 
 
-_PHYSICAL_TYPES: dict[str, IcebergType] = {
-    **dict.fromkeys(("boolean", "bool"), BooleanType()),
-    **dict.fromkeys(("int", "integer", "int4", "int32", "smallint", "tinyint"), IntegerType()),
-    **dict.fromkeys(("bigint", "long", "int64"), LongType()),
-    **dict.fromkeys(("float", "real", "float4", "float32"), FloatType()),
-    **dict.fromkeys(("double", "double precision", "float8", "float64"), DoubleType()),
-    "date": DateType(),
-    **dict.fromkeys(("time", "time without time zone"), TimeType()),
+_PHYSICAL_TYPES: dict[str, str] = {
+    **dict.fromkeys(("boolean", "bool"), "boolean"),
+    **dict.fromkeys(("int", "integer", "int4", "int32", "smallint", "tinyint"), "int"),
+    **dict.fromkeys(("bigint", "long", "int64"), "long"),
+    **dict.fromkeys(("float", "real", "float4", "float32"), "float"),
+    **dict.fromkeys(("double", "double precision", "float8", "float64"), "double"),
+    "date": "date",
+    **dict.fromkeys(("time", "time without time zone"), "time"),
     **dict.fromkeys(
-        ("timestamp", "timestamp without time zone", "timestamp_ntz", "datetime"), TimestampType()
+        ("timestamp", "timestamp without time zone", "timestamp_ntz", "datetime"), "timestamp"
     ),
     **dict.fromkeys(
         (
@@ -586,141 +902,195 @@ _PHYSICAL_TYPES: dict[str, IcebergType] = {
             "timestamp_tz",
             "timestamp_ltz",
         ),
-        TimestamptzType(),
+        "timestamptz",
     ),
     **dict.fromkeys(
         ("string", "text", "varchar", "character varying", "char", "character", "nvarchar"),
-        StringType(),
+        "string",
     ),
-    "uuid": UUIDType(),
+    "uuid": "uuid",
 }
 
 
-_NESTED_TYPES = ("array", "list", "map", "struct", "row", "record", "object")
+def physical_type(text: str) -> DataType | str | None:
+    """Reads a `physicalType` as shared/contract does (physical.rs).
 
-# Formats whose every text is read alike as ISO 8601, which pyarrow knows. The fraction has
-# as many digits as a microsecond at most.
-_DATE = r"(yyyy|uuuu)-(MM|LL)-dd"
-_CLOCK = r"HH:mm:ss(\.S{1,6})?"
-_ISO_FORMATS: tuple[tuple[str, IcebergType], ...] = (
-    (_DATE, DateType()),
-    (_CLOCK, TimeType()),
-    (rf"{_DATE}( |' '|'T'){_CLOCK}", TimestampType()),
-    (rf"{_DATE}( |' '|'T'){_CLOCK}XXX", TimestamptzType()),
-)
+    `struct` or `list` where its parts are stated elsewhere; None where it says no type that
+    Landfall knows.
+    """
+    text = text.strip()
+    name, bracket, rest = text.partition("<")
+    if not bracket:
+        return _plain_type(text)
+    name = name.strip().lower()
+    if not rest.endswith(">"):
+        raise ValueError(f"the type {text} does not end with its >")
+    parts = _split_outside(rest[:-1])
+    if name in ("array", "list") and len(parts) == 1:
+        return ListType(Column("element", _whole(parts[0])))
+    if name == "map" and len(parts) == 2:
+        return MapType(Column("key", _whole(parts[0]), True), Column("value", _whole(parts[1])))
+    if name == "struct":
+        return StructType(tuple(map(_struct_field, parts)))
+    raise ValueError(f"{text} is no type")
 
 
-def _type_of_iso_format(text: str | None) -> IcebergType | None:
-    return next((kind for form, kind in _ISO_FORMATS if re.fullmatch(form, text or "")), None)
+def _whole(text: str) -> DataType:
+    found = physical_type(text)
+    if found is None or isinstance(found, str):
+        raise ValueError(f"{text} is no whole type")
+    return found
 
 
-def _physical_name(item: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The name of a physical type without its arguments, and those."""
-    words = " ".join(str(item.get("physicalType") or "").lower().split())
+def _plain_type(text: str) -> DataType | str | None:
+    words = " ".join(text.lower().split())
     name, bracket, rest = words.partition("(")
     arguments, _, suffix = rest.partition(")")
     name = " ".join(filter(None, [name.strip(), suffix.strip()]))
-    return name, arguments if bracket else None
-
-
-def unsupported_column(item: Mapping[str, Any], *, odcs_3_0: bool = False) -> str | None:
-    """What the property states and this job cannot load, in words."""
-    column = f"column {_column_name(item)}"
-    physical, _ = _physical_name(item)
-    logical = item.get("logicalType")
-    is_nested = physical.partition("<")[0].strip() in _NESTED_TYPES
-    if is_nested or logical in ("array", "object"):
-        return f"{column} is nested"
-    if logical is None and (item.get("properties") or item.get("items")):
-        return f"{column} is nested"
-    options = item.get("logicalTypeOptions") or {}
-    kind = column_type(item, odcs_3_0=odcs_3_0)
-    if not isinstance(kind, DateType | TimeType | TimestampType | TimestamptzType):
-        return None
-    stated = options.get("format")
-    if stated is not None and _type_of_iso_format(stated) != kind:
-        return f"{column} has the format `{stated}`"
-    # Where the format has an offset, every value has, and the default says nothing.
-    if options.get("defaultTimezone") is not None and stated is None:
-        return f"{column} has times without a zone, which are of `{options['defaultTimezone']}`"
-    return None
-
-
-def column_type(item: Mapping[str, Any], *, odcs_3_0: bool = False) -> IcebergType:
-    """The Iceberg type of a property, as shared/contract decides it: physicalType, then
-    logicalType."""
-    name, arguments = _physical_name(item)
-    if arguments is not None and name in ("decimal", "numeric", "number", "dec"):
+    if bracket and name in ("decimal", "numeric", "number", "dec"):
         precision, _, scale = arguments.partition(",")
-        return DecimalType(int(precision), int(scale or 0))
-    if name in _PHYSICAL_TYPES:
-        return _PHYSICAL_TYPES[name]
+        return PrimitiveType("decimal", int(precision), int(scale or 0))
+    if name in ("struct", "row", "record", "object"):
+        return "struct"
+    if name in ("array", "list"):
+        return "list"
+    return PrimitiveType(_PHYSICAL_TYPES[name]) if name in _PHYSICAL_TYPES else None
+
+
+def _split_outside(text: str, separator: str = ",") -> list[str]:
+    """The parts between separators that stand outside of all brackets and quotes."""
+    parts, depth, start, opened = [], 0, 0, ""
+    for place, sign in enumerate(text):
+        if opened:
+            opened = "" if sign == opened else opened
+        elif sign in "`'\"":
+            opened = sign
+        elif sign in "<(":
+            depth += 1
+        elif sign in ">)":
+            depth -= 1
+        elif sign == separator and depth == 0:
+            parts.append(text[start:place])
+            start = place + 1
+    return [*parts, text[start:]]
+
+
+def _struct_field(text: str) -> Column:
+    """`name: type`, or `name type`, then `NOT NULL` and `COMMENT '...'`."""
+    text = text.strip()
+    named = re.match(r"`([^`]*)`|([^:\s]+)", text)
+    if not named:
+        raise ValueError(f"{text} is no field of a struct")
+    name = named[1] if named[1] is not None else named[2]
+    rest = text[named.end() :].lstrip().removeprefix(":").strip()
+    description = None
+    if rest.endswith(("'", '"')) and (
+        comment := re.search(r"(?is)(?<=[\s>)])comment\s+(['\"])(.*)\1$", rest)
+    ):
+        description = comment[2].replace("''", "'")
+        rest = rest[: comment.start()].rstrip()
+    required = re.search(r"(?i)(?<=[\s>)])not null$", rest)
+    if required:
+        rest = rest[: required.start()].rstrip()
+    return Column(name, _whole(rest), bool(required), description)
+
+
+def column_type(
+    item: Mapping[str, Any], *, odcs_3_0: bool = False, outer: DataType | None = None
+) -> DataType:
+    """The type of a property, as shared/contract decides it: its `physicalType`, what the one
+    around it says, then its `logicalType`."""
+    stated = item.get("physicalType")
+    known = physical_type(str(stated)) if stated else None
+    if known is None or (isinstance(known, str) and outer is not None):
+        known = outer if outer is not None else known
+    if known is None:
+        known = _logical_type(item, odcs_3_0=odcs_3_0)
+    options = item.get("logicalTypeOptions") or {}
+    if (known == "struct" or isinstance(known, StructType)) and item.get("properties"):
+        of_outer = {part.name: part for part in getattr(known, "fields", ())}
+        required = options.get("required") or ()
+        fields = []
+        for part in item["properties"]:
+            said = of_outer.get(_column_name(part))
+            column = column_of(part, odcs_3_0=odcs_3_0, outer=said.type if said else None)
+            named = part.get("name") in required or column.name in required
+            fields.append(
+                replace(
+                    column,
+                    required=column.required or named or bool(said and said.required),
+                    description=column.description or (said.description if said else None),
+                )
+            )
+        return StructType(tuple(fields))
+    if (known == "list" or isinstance(known, ListType)) and item.get("items"):
+        said_type = known.element.type if isinstance(known, ListType) else None
+        element = column_of(item["items"], odcs_3_0=odcs_3_0, outer=said_type)
+        return ListType(replace(element, name="element"))
+    if isinstance(known, str):
+        raise ValueError(f"column {item.get('name')} does not say what is in it")
+    return known
+
+
+def _logical_type(item: Mapping[str, Any], *, odcs_3_0: bool) -> DataType | str:
     options = item.get("logicalTypeOptions") or {}
     logical, stated = item.get("logicalType"), options.get("format")
+    if logical == "object" or (logical is None and item.get("properties")):
+        return "struct"
+    if logical == "array" or (logical is None and item.get("items")):
+        return "list"
     if logical == "integer":
         if stated in ("i8", "i16", "i32", "u8", "u16"):
-            return IntegerType()
+            return PrimitiveType("int")
         if stated in ("i128", "u128"):
-            return DecimalType(38, 0)
-        return DecimalType(20, 0) if stated == "u64" else LongType()
+            return PrimitiveType("decimal", 38, 0)
+        return PrimitiveType("decimal", 20, 0) if stated == "u64" else PrimitiveType("long")
     if logical == "number":
-        return FloatType() if stated == "f32" else DoubleType()
+        return PrimitiveType("float" if stated == "f32" else "double")
     if logical == "timestamp":
-        return TimestamptzType() if options.get("timezone") is True else TimestampType()
-    if logical == "date" and odcs_3_0:
+        return PrimitiveType("timestamptz" if options.get("timezone") is True else "timestamp")
+    if logical == "date" and odcs_3_0 and stated:
         # It has no logical timestamp or time: `date` stands for all three.
-        return _type_of_iso_format(stated) or DateType()
+        letters = {part.letter for part in moment_parts(stated)}
+        has_date, has_clock = bool(letters & set("yMd")), bool(letters & set("HhamsS"))
+        if has_clock:
+            zoned = "timestamptz" if "X" in letters else "timestamp"
+            return PrimitiveType(zoned if has_date else "time")
+        return PrimitiveType("date")
     if logical in ("string", "boolean", "date", "time"):
-        return _PHYSICAL_TYPES[logical]
+        return PrimitiveType(str(logical))
     raise ValueError(f"column {item.get('name')} has no type that Landfall knows")
 
 
-def iceberg_schema(columns: Sequence[Column]) -> Schema:
-    """The schema of a new table. Primary key columns become identifier fields where Iceberg
-    allows it (https://iceberg.apache.org/spec/#identifier-field-ids)."""
-    fields = [
-        NestedField(
-            number, column.name, column.type, required=column.required, doc=column.description
-        )
-        for number, column in enumerate(columns, start=1)
-    ]
-    identifiers = [
-        number
-        for number, column in enumerate(columns, start=1)
-        if column.is_primary_key
-        and column.required
-        and not isinstance(column.type, FloatType | DoubleType)
-    ]
-    return Schema(*fields, identifier_field_ids=identifiers)
+_TRANSFORMS = {"identity": "", "year": "_year", "month": "_month", "day": "_day", "hour": "_hour"}
 
 
-def parse_transform(text: str) -> tuple[Transform[Any, Any], str]:
-    """A partition transform, and what it adds to the name of the partition field."""
+def parse_transform(text: str) -> tuple[str, str]:
+    """A partition transform as Iceberg writes it, and what it adds to the name of the
+    partition field."""
     word, _, argument = text.removesuffix("]").partition("[")
-    simple: dict[str, tuple[Transform[Any, Any], str]] = {
-        "identity": (IdentityTransform(), ""),
-        "year": (YearTransform(), "_year"),
-        "month": (MonthTransform(), "_month"),
-        "day": (DayTransform(), "_day"),
-        "hour": (HourTransform(), "_hour"),
-    }
-    if word in simple and not argument:
-        return simple[word]
-    if word == "bucket" and argument.isdecimal():
-        return BucketTransform(int(argument)), "_bucket"
-    if word == "truncate" and argument.isdecimal():
-        return TruncateTransform(int(argument)), "_trunc"
+    if word in _TRANSFORMS and not argument:
+        return word, _TRANSFORMS[word]
+    if word in ("bucket", "truncate") and argument.isdecimal():
+        return f"{word}[{int(argument)}]", "_bucket" if word == "bucket" else "_trunc"
     raise ValueError(f"{text!r} is not a partition transform")
 
 
-def partition_spec(contract: Contract, schema: Schema) -> PartitionSpec:
+def partition_json(contract: Contract, schema: Mapping[str, Any]) -> dict[str, Any]:
     """The partition spec of a new table, its fields named as Spark names them."""
+    ids = {item["name"]: item["id"] for item in schema["fields"]}
     fields = []
     for number, (column, text) in enumerate(contract.partition, start=1000):
         transform, suffix = parse_transform(text)
-        source = schema.find_field(column).field_id
-        fields.append(PartitionField(source, number, transform, column + suffix))
-    return PartitionSpec(*fields)
+        fields.append(
+            {
+                "name": column + suffix,
+                "transform": transform,
+                "source-id": ids[column],
+                "field-id": number,
+            }
+        )
+    return {"spec-id": 0, "fields": fields}
 
 
 # --- Objects -------------------------------------------------------------------------------
@@ -736,9 +1106,16 @@ class Objects:
     def read(self, bucket: str, key: str, etag: str, version_id: str | None) -> Any:  # noqa: ANN401
         """The object's body."""
         pin = {"VersionId": version_id} if version_id else {"IfMatch": f'"{etag}"'}
-        where = f"s3://{bucket}/{key}"
+        return self._get(f"s3://{bucket}/{key}", Bucket=bucket, Key=key, **pin)
+
+    def read_address(self, address: str) -> bytes:
+        """What is at an `s3://` address, whole."""
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        return self._get(address, Bucket=bucket, Key=key).read()
+
+    def _get(self, where: str, **request: str) -> Any:  # noqa: ANN401
         try:
-            return self._s3.get_object(Bucket=bucket, Key=key, **pin)["Body"]
+            return self._s3.get_object(**request)["Body"]
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in ("PreconditionFailed", "412"):
@@ -757,52 +1134,41 @@ class Objects:
                 ) from error
             raise
 
-    def names(self, bucket: str, prefix: str) -> set[str]:
-        """Keys that start with the prefix, up to a thousand."""
-        listed = self._s3.list_objects_v2(Bucket=bucket, Prefix=prefix)
-        return {item["Key"] for item in listed.get("Contents", ())}
+
+def record_ranges(text: bytes) -> tuple[tuple[int, int], ...]:
+    """The numbers of bad records, as the check lists them: first and count, ascending."""
+    return tuple((first, count) for first, count in json.loads(text)["records"])
 
 
-# S3's limit on a key, and the longest ending of what the check writes about an object.
-_MAX_KEY_BYTES = 1024
-_LONGEST_ENDING = ".rejected.parquet"
-_REJECTED_EXTENSIONS = ("csv", "tsv", "jsonl", "parquet", "avro")
+class Rejected:
+    """Says of record after record, from 1, whether it is a bad one."""
 
+    def __init__(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Takes the ranges, ascending."""
+        self._ranges = list(ranges)
+        self._next = 0
+        self.expected = sum(count for _, count in ranges)
+        self.records = 0
+        self.rejected = 0
 
-def split_off_rows(batch: Batch, item: ObjectVersion) -> str:
-    """Where the check keeps the bad rows of an object, up to the extension (schema-check,
-    `address.rs`).
+    def takes(self) -> bool:
+        """Whether the next record is bad."""
+        self.records += 1
+        while self._next < len(self._ranges) and self.records >= sum(self._ranges[self._next]):
+            self._next += 1
+        bad = self._next < len(self._ranges) and self.records >= self._ranges[self._next][0]
+        self.rejected += bad
+        return bad
 
-    A key that would be too long is cut: the object's digest and the key's end are left.
-    """
-    start = f"quarantine/{batch.dataset}/{batch.id}/"
-    room = _MAX_KEY_BYTES - len((start + _LONGEST_ENDING).encode())
-    key = item.key.encode()
-    if len(key) <= room:
-        return f"{start}{item.key}.rejected."
-    digest = object_digest(item.id)
-    kept = key[-(room - len(digest) - 1) :]
-    while kept and kept[0] & 0xC0 == 0x80:
-        kept = kept[1:]
-    return f"{start}{digest}-{kept.decode()}.rejected."
-
-
-def refuse_split_objects(objects: Objects, batch: Batch) -> None:
-    """Fails when the check split bad rows off an object of the batch.
-
-    The check loads the rest of such a file in the Lambda engine. This job would load the bad
-    rows too, which are in quarantine already.
-    """
-    for item in batch.objects:
-        start = split_off_rows(batch, item)
-        possible = {start + extension for extension in _REJECTED_EXTENSIONS}
-        for split_off in sorted(possible & objects.names(item.bucket, start)):
-            raise JobError(
-                "Job.BadRowsUnsupported",
-                f"s3://{item.bucket}/{item.key} has bad rows (s3://{item.bucket}/{split_off}) and "
-                "the Glue job cannot leave rows out yet: mend the file, or set `engine: lambda` in "
-                "the contract",
-            )
+    def good_of(self, count: int) -> list[int] | None:
+        """The places of the good ones among the next records; None when all are good."""
+        if (
+            self._next >= len(self._ranges)
+            or sum((self.records, count)) < self._ranges[self._next][0]
+        ):
+            self.records += count
+            return None
+        return [place for place in range(count) if not self.takes()]
 
 
 # --- Bytes to text -------------------------------------------------------------------------
@@ -893,355 +1259,1709 @@ def _members(chunks: Iterable[bytes], codec: str) -> Iterator[bytes]:
         )
 
 
+class _Stream(io.RawIOBase):
+    """Chunks of bytes as a file that is read from its start to its end."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        """Takes the chunks."""
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        """Fills the buffer as far as the chunk at hand reaches."""
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+# --- Values --------------------------------------------------------------------------------
+#
+# What a text is a value of, exactly as shared/check has it (value.rs, moment.rs): what does not
+# fit its type is refused, never rounded. Python values are those that pyarrow makes arrays of;
+# days and microseconds are whole numbers.
+
+_MICROS_PER_DAY = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
+_EXACT = Context(prec=80)
+_INTEGER = re.compile(r"-?[0-9]+")
+_DECIMAL = re.compile(r"(-?)([0-9]*)(?:\.([0-9]+))?")
+_NUMBER = re.compile(r"-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_CLOCK = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6})0*)?")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _integer(text: str, bits: int) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise Misfit("a value that is no whole number")
+    number = int(text)
+    if not -(1 << (bits - 1)) <= number < 1 << (bits - 1):
+        raise Misfit(f"a value beyond {bits} bits")
+    return number
+
+
+def _decimal(text: str, kind: PrimitiveType) -> Decimal:
+    found = _DECIMAL.fullmatch(text)
+    if not found or not (found[2] or found[3]):
+        raise Misfit("a value that is no decimal number")
+    fraction = found[3] or ""
+    if fraction[kind.scale :].strip("0"):
+        raise Misfit("a value of more decimals than its type holds")
+    unscaled = int((found[2] or "0") + fraction[: kind.scale].ljust(kind.scale, "0"))
+    return _scaled(-unscaled if found[1] else unscaled, kind)
+
+
+def _scaled(unscaled: int, kind: PrimitiveType) -> Decimal:
+    if abs(unscaled) >= 10**kind.precision:
+        raise Misfit("a value of more digits than its type holds")
+    return Decimal(unscaled).scaleb(-kind.scale, _EXACT)
+
+
+def _double(text: str) -> float:
+    number = float(text) if _NUMBER.fullmatch(text) else float("nan")
+    if number != number or number in (float("inf"), float("-inf")):
+        raise Misfit("a value that is no number its type holds")
+    return number
+
+
+def _float(text: str) -> float:
+    _double(text)
+    # Not by way of a double: that would round twice.
+    number = pc.cast(pa.scalar(text), pa.float32()).as_py()
+    if number in (float("inf"), float("-inf")):
+        raise Misfit("a value that is no number its type holds")
+    return number
+
+
+def _boolean(text: str) -> bool:
+    folded = text.lower()
+    if folded not in ("true", "false"):
+        raise Misfit("a value that is neither true nor false")
+    return folded == "true"
+
+
+def _days(year: int, month: int, day: int) -> int:
+    try:
+        return (date(year, month, day) - _EPOCH).days
+    except ValueError:
+        raise Misfit("a day that is not in the calendar") from None
+
+
+def _date(text: str) -> int:
+    found = _DATE.fullmatch(text)
+    if not found:
+        raise Misfit("a value that is no date")
+    return _days(int(found[1]), int(found[2]), int(found[3]))
+
+
+def _clock(text: str) -> int:
+    found = _CLOCK.fullmatch(text)
+    if not found:
+        raise Misfit("a value that is no time of day")
+    hours, minutes, seconds = int(found[1]), int(found[2]), int(found[3])
+    return _micros(hours, minutes, seconds, int((found[4] or "").ljust(6, "0")))
+
+
+def _micros(hours: int, minutes: int, seconds: int, micros: int) -> int:
+    if hours > 23 or minutes > 59 or seconds > 59:
+        raise Misfit("a time that the day does not have")
+    return ((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros
+
+
+def _timestamp(text: str) -> int:
+    if text[10:11] not in ("T", " "):
+        raise Misfit("a value that is no timestamp")
+    return _date(text[:10]) * _MICROS_PER_DAY + _clock(text[11:])
+
+
+def _instant(text: str, zone: str | None = None) -> int:
+    """A timestamp with its offset, or one without in the zone, if there is one."""
+    if text.endswith("Z"):
+        return _timestamp(text[:-1])
+    found = re.fullmatch(r"(.*)([+-])([0-9]{2}):([0-9]{2})", text, re.DOTALL)
+    if found and len(found[1]) > 10:
+        hours, minutes = int(found[3]), int(found[4])
+        if hours > 23 or minutes > 59:
+            raise Misfit("an offset that no zone has")
+        offset = (hours * 60 + minutes) * 60_000_000
+        return _timestamp(found[1]) - (-offset if found[2] == "-" else offset)
+    if zone is None:
+        raise Misfit("a timestamp without its offset")
+    return _in_zone(_timestamp(text), zone)
+
+
+@functools.cache
+def _zone(name: str) -> ZoneInfo | int:
+    """A zone by its name; a fixed offset in microseconds."""
+    if name.upper() in ("UTC", "ETC/UTC", "Z", "GMT", "ETC/GMT"):
+        return 0
+    if found := re.fullmatch(r"([+-])([0-9]{2}):([0-9]{2})", name):
+        offset = (int(found[2]) * 60 + int(found[3])) * 60_000_000
+        return -offset if found[1] == "-" else offset
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise JobError(
+            "Contract.Invalid", f"the default timezone {name} of the contract is not known"
+        ) from None
+
+
+def _in_zone(local: int, name: str) -> int:
+    """The instant of a local time, in microseconds. There is none when clocks went over it."""
+    zone = _zone(name)
+    if isinstance(zone, int):
+        return local - zone
+    try:
+        naive = datetime(1970, 1, 1) + timedelta(microseconds=local)
+        early, late = (naive.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    except OverflowError:
+        raise Misfit("a timestamp beyond the calendar") from None
+    if early is None or early != late:
+        raise Misfit("a local time that its zone has twice or not at all")
+    return local - early // timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class MomentPart:
+    """One part of a format: a letter and how often it stands, or a text."""
+
+    letter: str | None
+    count: int = 0
+    text: str = ""
+
+
+@functools.cache
+def moment_parts(text: str) -> tuple[MomentPart, ...]:
+    """Reads a format as shared/contract does (moment_format.rs); letters that mean the same
+    are one."""
+    parts: list[MomentPart] = []
+    for found in re.finditer(r"''|'((?:[^']|'')*)'|([A-Za-z])\2*|(.)", text, re.DOTALL):
+        if found[2]:
+            letter = {"u": "y", "L": "M", "x": "X", "Z": "X"}.get(found[2], found[2])
+            parts.append(MomentPart(letter, len(found[0])))
+            continue
+        literal = found[3] or (found[1] or "").replace("''", "'") or ("'" * (found[0] == "''"))
+        if parts and parts[-1].letter is None:
+            literal = parts.pop().text + literal
+        parts.append(MomentPart(None, text=literal))
+    return tuple(parts)
+
+
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+@functools.cache
+def _moment_regex(text: str) -> re.Pattern[str]:
+    def expression(part: MomentPart) -> str:
+        if part.letter is None:
+            return re.escape(part.text)
+        name, count = part.letter, part.count
+        if name == "M" and count == 3:
+            return f"(?P<MMM>(?i:{'|'.join(_MONTHS)}))"
+        if name == "X":
+            return r"(?P<X>Z|[+-][0-9]{2}(?::?[0-9]{2})?)"
+        if name == "a":
+            return "(?P<a>(?i:am|pm))"
+        if name == "y":
+            return f"(?P<y>[0-9]{{{count}}})"
+        if name == "S":
+            return f"(?P<S>[0-9]{{{count}}})"
+        return f"(?P<{name}>[0-9]{{2}}{'' if count == 2 else '|[0-9]'})"
+
+    return re.compile("".join(map(expression, moment_parts(text))))
+
+
+def _formatted(text: str, kind: str, moment: Moment) -> int:
+    """The moment that a text writes in a format: days of a date, else microseconds."""
+    found = _moment_regex(moment.format or "").fullmatch(text)
+    if not found:
+        raise Misfit(f"a value that is not written {moment.format}")
+    parts = found.groupdict()
+    month = parts.get("MMM")
+    number = _MONTHS.index(month.lower()) + 1 if month else int(parts.get("M") or 0)
+    year = parts.get("y") or "0"
+    full_year = int(year) + (2000 if len(year) == 2 else 0)
+
+    def clock() -> int:
+        hours = int(parts.get("H") or 0)
+        if parts.get("h") is not None:
+            half = int(parts["h"])
+            if not 1 <= half <= 12 or not parts.get("a"):
+                raise Misfit("a time that the day does not have")
+            hours = half % 12 + (12 if parts["a"].lower() == "pm" else 0)
+        fraction = int((parts.get("S") or "").ljust(6, "0"))
+        return _micros(hours, int(parts.get("m") or 0), int(parts.get("s") or 0), fraction)
+
+    if kind == "time":
+        return clock()
+    days = _days(full_year, number, int(parts.get("d") or 0))
+    if kind == "date":
+        return days
+    local = days * _MICROS_PER_DAY + clock()
+    if kind == "timestamp":
+        return local
+    offset = parts.get("X")
+    if offset is None:
+        if moment.zone is None:
+            raise Misfit("a timestamp without its offset")
+        return _in_zone(local, moment.zone)
+    if offset == "Z":
+        return local
+    minutes = int(offset[1:3]) * 60 + int(offset[-2:] if len(offset) > 3 else 0)
+    if minutes > 18 * 60 or (len(offset) > 3 and int(offset[-2:]) > 59):
+        raise Misfit("an offset that no zone has")
+    return local - (-minutes if offset[0] == "-" else minutes) * 60_000_000
+
+
+def value_of_text(column: Column, text: str) -> Any:  # noqa: ANN401 - a value of any type
+    """The value of a text that is not null; fails with `Misfit` when it is none."""
+    kind = column.type
+    if not isinstance(kind, PrimitiveType):
+        raise Misfit("a text where the contract has a nested value")
+    if column.moment is not None:
+        if column.moment.format is not None:
+            return _formatted(text, kind.name, column.moment)
+        return _instant(text, column.moment.zone)
+    if kind.name == "decimal":
+        return _decimal(text, kind)
+    return _TEXT_READERS[kind.name](text)
+
+
+def _uuid(text: str) -> str:
+    if not _UUID.fullmatch(text):
+        raise Misfit("a value that is no UUID")
+    return text.lower()
+
+
+_TEXT_READERS: dict[str, Callable[[str], Any]] = {
+    "boolean": _boolean,
+    "int": lambda text: _integer(text, 32),
+    "long": lambda text: _integer(text, 64),
+    "float": _float,
+    "double": _double,
+    "date": _date,
+    "time": _clock,
+    "timestamp": _timestamp,
+    "timestamptz": _instant,
+    "string": lambda text: text,
+    "uuid": _uuid,
+}
+
+# The usual forms, by which Arrow reads a whole column at once. What it reads otherwise than
+# `value_of_text` has another form.
+_USUAL_FORMS = {
+    "boolean": r"^(?i:true|false)$",
+    "int": r"^-?[0-9]{1,18}$",
+    "long": r"^-?[0-9]{1,18}$",
+    "float": r"^-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
+    "double": r"^-?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$",
+    "decimal": r"^-?[0-9]{1,18}(?:\.[0-9]{1,18})?$",
+    "date": r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}$",
+    "timestamp": r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?$",
+    "timestamptz": r"^[12][0-9]{3}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})$",
+    "uuid": r"^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+}
+
+
+def array_of_texts(texts: pa.Array, column: Column) -> pa.Array:
+    """A column of delimited text as the contract's type. An empty text is null where the type
+    has no such value."""
+    kind = column.type
+    if isinstance(kind, PrimitiveType) and kind.name == "string":
+        return texts
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    usual = _usual(texts, column)
+    if usual is not None:
+        return usual
+    encoded = pc.dictionary_encode(texts)
+    try:
+        values = [value_of_text(column, text) for text in encoded.dictionary.to_pylist()]
+        distinct = pa.array(values, arrow_type(kind))
+    except (pa.ArrowInvalid, OverflowError):
+        raise Misfit(f"column {column.name} has a value that is no {kind}") from None
+    except Misfit as misfit:
+        raise Misfit(f"column {column.name} has {misfit}") from None
+    return distinct.take(encoded.indices)
+
+
+def _usual(texts: pa.Array, column: Column) -> pa.Array | None:
+    """The values, when all texts have the type's usual form."""
+    kind = column.type
+    form = _USUAL_FORMS.get(kind.name) if isinstance(kind, PrimitiveType) else None
+    if form is None or column.moment is not None:
+        return None
+    if pc.all(pc.match_substring_regex(texts, form), min_count=0).as_py() is False:
+        return None
+    wanted = arrow_type(kind)
+    try:
+        if kind.name == "uuid":
+            return pc.utf8_lower(texts)
+        if kind.name == "boolean":
+            return pc.equal(pc.utf8_lower(texts), "true")
+        values = pc.cast(texts, wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    if pa.types.is_floating(wanted) and pc.all(pc.is_finite(values)).as_py() is False:
+        return None
+    return values
+
+
+def value_of_json(column: Column, value: Any) -> Any:  # noqa: ANN401 - JSON, and a value
+    """A JSON value as one of the column's type (shared/check: nested.rs, column.rs).
+
+    Objects are lists of pairs, numbers the text they are written in.
+    """
+    if value is None:
+        return None
+    kind = column.type
+    if isinstance(kind, StructType):
+        members = dict(_pairs(value))
+        return {part.name: value_of_json(part, members.get(part.name)) for part in kind.fields}
+    if isinstance(kind, MapType):
+        return [
+            (value_of_text(kind.key, name), value_of_json(kind.value, part))
+            for name, part in _pairs(value)
+        ]
+    if isinstance(kind, ListType):
+        if not isinstance(value, list) or isinstance(value, JsonObject):
+            raise Misfit("a JSON value that is no array")
+        return [value_of_json(kind.element, part) for part in value]
+    return value_of_text(column, _scalar_text(column, kind.name, value))
+
+
+def _pairs(value: Any) -> "JsonObject":  # noqa: ANN401 - JSON
+    if not isinstance(value, JsonObject):
+        raise Misfit("a JSON value that is no object")
+    return value
+
+
+def _scalar_text(column: Column, kind: str, value: Any) -> str:  # noqa: ANN401 - JSON
+    """The text of a JSON scalar of a kind that the type is written in."""
+    if isinstance(value, JsonNumber):
+        if kind in ("int", "long", "float", "double", "decimal"):
+            return str(value)
+    elif isinstance(value, bool):
+        if kind == "boolean":
+            return "true" if value else "false"
+    elif isinstance(value, str) and kind in (
+        "string",
+        "uuid",
+        "date",
+        "time",
+        "timestamp",
+        "timestamptz",
+        "decimal",
+    ):
+        return value
+    if column.lenient and kind == "string":
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | JsonRaw):
+            return str(value)
+        raise Misfit("a JSON value inside another that the table has as text")
+    raise Misfit(f"a JSON value of another kind than {kind}")
+
+
+# --- Arrays --------------------------------------------------------------------------------
+
+
+def array_of_values(values: Sequence[Any], column: Column) -> pa.Array:
+    """Python values as the column's type."""
+    try:
+        return pa.array(values, arrow_type(column.type))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError):
+        raise Misfit(f"column {column.name} has a value that is no {column.type}") from None
+
+
+def array_of_file(array: pa.Array, column: Column) -> pa.Array:
+    """An array of a file's own type as the contract's (shared/check: conversion.rs). What is
+    nested goes by name, or a name that differs only by case or blanks."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    kind = column.type
+    if isinstance(kind, StructType):
+        if not pa.types.is_struct(array.type):
+            raise Misfit(f"column {column.name} is no struct in the file")
+        names = [array.type.field(place).name for place in range(array.type.num_fields)]
+        places = bind(names, [part.name for part in kind.fields])
+        parts = []
+        for place, part in zip(places, kind.fields, strict=True):
+            if place is None:
+                parts.append(pa.nulls(len(array), arrow_type(part.type)))
+            else:
+                # With the struct's own offset and nulls.
+                own = pc.struct_field(array, [place])
+                parts.append(array_of_file(own, part))
+        return _struct_array(parts, kind, array)
+    if isinstance(kind, ListType):
+        if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
+            raise Misfit(f"column {column.name} is no list in the file")
+        array = (
+            array.cast(pa.list_(array.type.value_field))
+            if pa.types.is_large_list(array.type)
+            else array
+        )
+        offsets, elements = _list_parts(array)
+        values = array_of_file(elements, kind.element)
+        return pa.ListArray.from_arrays(
+            offsets, values, type=arrow_type(kind), mask=pc.is_null(array)
+        )
+    if isinstance(kind, MapType):
+        if not pa.types.is_map(array.type):
+            raise Misfit(f"column {column.name} is no map in the file")
+        offsets, start, end = _map_offsets(array)
+        keys = array_of_file(array.keys.slice(start, end - start), kind.key)
+        items = array_of_file(array.items.slice(start, end - start), kind.value)
+        return _map_array(offsets, keys, items, kind, array)
+    try:
+        return _leaf(array, column, kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        raise Misfit(f"column {column.name} has a value that is no {kind}") from None
+
+
+def _struct_array(parts: Sequence[pa.Array], kind: StructType, like: pa.Array) -> pa.Array:
+    names = [part.name for part in kind.fields]
+    made = pa.StructArray.from_arrays(
+        parts, fields=[pa.field(name, part.type) for name, part in zip(names, parts, strict=True)]
+    )
+    if not like.null_count:
+        return made
+    return pc.if_else(pc.is_valid(like), made, pa.scalar(None, made.type))
+
+
+def _list_parts(array: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Offsets from zero, and the elements that they count."""
+    # Elements under a null may be there; they are left out.
+    lengths = pc.fill_null(pc.list_value_length(array), 0)
+    ends = pc.cumulative_sum(lengths.cast(pa.int64())).cast(pa.int32())
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    # Without the validity that computing left, although nothing is null.
+    plain = pa.Array.from_buffers(pa.int32(), len(offsets), [None, offsets.buffers()[1]])
+    return plain, array.flatten()
+
+
+def _map_offsets(array: pa.Array) -> tuple[pa.Array, int, int]:
+    offsets = array.offsets
+    start, end = offsets[0].as_py(), offsets[len(array)].as_py()
+    return pc.subtract(offsets, pa.scalar(start, pa.int32())), start, end
+
+
+def _map_array(
+    offsets: pa.Array, keys: pa.Array, items: pa.Array, kind: MapType, like: pa.Array
+) -> pa.Array:
+    mask = pc.is_null(like) if like.null_count else None
+    return pa.MapArray.from_arrays(offsets, keys, items, mask=mask).cast(arrow_type(kind))
+
+
+_MICROS_PER_UNIT = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
+
+def _leaf(array: pa.Array, column: Column, kind: PrimitiveType) -> pa.Array:
+    """Values of a primitive type as another one that holds them exactly."""
+    own, wanted = array.type, arrow_type(kind)
+    if kind.name == "uuid":
+        if pa.types.is_fixed_size_binary(own):
+            texts = [
+                None if raw is None else str(uuid.UUID(bytes=raw)) for raw in array.to_pylist()
+            ]
+            return pa.array(texts, pa.string())
+        return array_of_texts(array.cast(pa.string()), column)
+    if kind.name == "string":
+        return array.cast(pa.string())
+    if pa.types.is_timestamp(own) and kind.name in ("timestamp", "timestamptz"):
+        micros = array.cast(pa.timestamp("us", tz=own.tz)).cast(pa.int64())
+        if (own.tz is None) == (kind.name == "timestamp"):
+            return micros.cast(wanted)
+        if own.tz is None and column.moment is not None and column.moment.zone is not None:
+            zone = column.moment.zone
+            values = [None if v is None else _in_zone(v, zone) for v in micros.to_pylist()]
+            return pa.array(values, wanted)
+        raise Misfit(f"column {column.name} has timestamps of another kind in the file")
+    if kind.name == "float" and pa.types.is_float64(own):
+        narrow = array.cast(wanted, safe=False)
+        same = pc.or_(pc.equal(narrow.cast(own), array), pc.is_nan(array))
+        if pc.all(same).as_py() is False:
+            raise Misfit(f"column {column.name} has a value that is no float")
+        return narrow
+    if _converts(own, kind):
+        if kind.name == "decimal" and pa.types.is_integer(own):
+            # Through the widest type: Arrow wants room for every value that the type could have.
+            return array.cast(pa.decimal128(38, 0)).cast(wanted)
+        return array.cast(wanted)
+    raise Misfit(f"column {column.name} is {own} in the file, and {kind} is wanted")
+
+
+def _converts(own: pa.DataType, kind: PrimitiveType) -> bool:
+    """Whether values of the file's type may be values of that one; each must fit."""
+    types = pa.types
+    by_name = {
+        "boolean": types.is_boolean,
+        "int": types.is_integer,
+        "long": types.is_integer,
+        "float": lambda it: types.is_float16(it) or types.is_float32(it),
+        "double": types.is_floating,
+        "decimal": lambda it: types.is_integer(it) or types.is_decimal(it),
+        "date": types.is_date,
+        "time": types.is_time,
+    }
+    return by_name[kind.name](own) if kind.name in by_name else False
+
+
+def stored(array: pa.Array, column: Column, target: Column) -> pa.Array:
+    """Values of the contract's type as the table stores them: Iceberg's promotions, and a
+    struct's fields by name, null where the contract has none (shared/check: store.rs)."""
+    own, wanted = column.type, target.type
+    if own == wanted:
+        return array
+    if isinstance(own, StructType) and isinstance(wanted, StructType):
+        places = {part.name: place for place, part in enumerate(own.fields)}
+        if lost := places.keys() - {part.name for part in wanted.fields}:
+            raise Misfit(f"the table has no field {', '.join(sorted(lost))} in {column.name}")
+        parts = [
+            stored(pc.struct_field(array, [places[part.name]]), own.fields[places[part.name]], part)
+            if part.name in places
+            else pa.nulls(len(array), arrow_type(part.type))
+            for part in wanted.fields
+        ]
+        return _struct_array(parts, wanted, array)
+    if isinstance(own, ListType) and isinstance(wanted, ListType):
+        offsets, elements = _list_parts(array)
+        values = stored(elements, own.element, wanted.element)
+        return pa.ListArray.from_arrays(
+            offsets, values, type=arrow_type(wanted), mask=pc.is_null(array)
+        )
+    if isinstance(own, MapType) and isinstance(wanted, MapType):
+        offsets, start, end = _map_offsets(array)
+        keys = stored(array.keys.slice(start, end - start), own.key, wanted.key)
+        items = stored(array.items.slice(start, end - start), own.value, wanted.value)
+        return _map_array(offsets, keys, items, wanted, array)
+    if is_widening(own, wanted):
+        return array.cast(arrow_type(wanted))
+    raise Misfit(f"column {column.name} is {wanted} in the table, and {own} in the contract")
+
+
+def refuse_nulls(array: pa.Array, column: Column) -> None:
+    """Fails when there is no value where the table requires one."""
+    if column.required and array.null_count:
+        raise Misfit(f"the required column {column.name} has {array.null_count} rows without value")
+    if not any(part.required for part in parts_of(column)):
+        return
+    kind = column.type
+    if isinstance(kind, StructType):
+        present = array.filter(pc.is_valid(array))
+        for place, part in enumerate(kind.fields):
+            refuse_nulls(pc.struct_field(present, [place]), part)
+    elif isinstance(kind, ListType):
+        refuse_nulls(array.flatten(), kind.element)
+    elif isinstance(kind, MapType):
+        present = array.filter(pc.is_valid(array))
+        _, start, end = _map_offsets(present)
+        refuse_nulls(present.items.slice(start, end - start), kind.value)
+
+
+def bind(names: Sequence[str], wanted: Sequence[str]) -> list[int | None]:
+    """Per wanted name, which of a file's names is it: the same, else one that differs only by
+    case or blanks and is free (shared/check: header.rs)."""
+    found: list[int | None] = [None] * len(wanted)
+    free = dict(enumerate(names))
+    for key in (str, normal_name):
+        by_name: dict[str, int] = {}
+        for place, name in free.items():
+            by_name.setdefault(key(name), place)
+        for index, name in enumerate(wanted):
+            if found[index] is None and (place := by_name.pop(key(name), None)) is not None:
+                found[index] = place
+                del free[place]
+    return found
+
+
+# --- Records -------------------------------------------------------------------------------
+
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
-def fetch_text(body: Any, csv_format: CsvFormat, path: Path) -> None:  # noqa: ANN401
-    """Writes an object's text to a file that pyarrow reads as the check does: decompressed,
-    and without the lines that are no records.
+@dataclass(frozen=True)
+class Rows:
+    """Some good records of a file: their numbers, and per column that the file has its
+    values."""
 
-    Fails when a record has a carriage return by itself outside quotes: to the check it is
-    data, to pyarrow the end of a line.
-    """
-    suspicious = _fetch_bytes(body, csv_format, path)
-    if csv_format.comment is None and not csv_format.skip_lines:
-        if suspicious:
-            for _ in lines_of_records(path, csv_format):
-                pass
-        return
-    raw = path.rename(path.with_suffix(".raw"))
-    with path.open("wb") as text:
-        text.writelines(line for _, _, line in lines_of_records(raw, csv_format))
-    raw.unlink()
+    numbers: Sequence[int]
+    arrays: Mapping[str, pa.Array]
 
 
-def _fetch_bytes(body: Any, csv_format: CsvFormat, path: Path) -> bool:  # noqa: ANN401
-    """Writes what comes out of an object; whether a carriage return is by itself in it."""
-    suspicious, held = False, b""
-    with path.open("wb") as file:
-        chunks = iter(functools.partial(body.read, _CHUNK_BYTES), b"")
-        for piece in decompressed(chunks, csv_format.compression):
-            file.write(piece)
-            seen = held + piece
-            # The next piece says what follows the last byte.
-            held = b"\r" if seen.endswith(b"\r") else b""
-            suspicious = suspicious or bool(_LONE_CR.search(seen, 0, len(seen) - len(held)))
-    return suspicious or bool(held)
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Physical lines with their line feeds; the last one may lack it."""
+    rest = b""
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            yield line + b"\n"
+    if rest:
+        yield rest
 
 
-def lines_of_records(path: Path, csv_format: CsvFormat) -> Iterator[tuple[int, bool, bytes]]:
-    """The lines that records, and the header, are made of: the line's number from 1, whether
-    a record starts in it, and its bytes.
+def _ends_quoted(line: bytes, delimiter: bytes, quote: bytes, *, quoted: bool) -> bool:
+    """Whether a line ends inside a quoted field (shared/check: csv.rs). A quote that is
+    misplaced means nothing: its field goes to the next delimiter."""
+    at = 0
+    while True:
+        if quoted:
+            close = line.find(quote, at)
+            if close < 0:
+                return True
+            at = close + 1
+            if line[at : at + 1] == quote:
+                at += 1
+                continue
+            quoted = False
+        elif line[at : at + 1] == quote:
+            quoted = True
+            at += 1
+            continue
+        separator = line.find(delimiter, at)
+        if separator < 0:
+            return False
+        at = separator + 1
 
-    Quotes stand where they should in a file that passed the check, so that their number says
-    whether a line ends inside a quoted field.
-    """
-    quote = csv_format.quote.encode()
+
+def records_of(lines: Iterable[bytes], csv_format: CsvFormat) -> Iterator[bytes]:
+    """The records of delimited text, the header among them, whatever their quotes are like."""
+    delimiter, quote = csv_format.delimiter.encode(), csv_format.quote.encode()
     comment = (csv_format.comment or "").encode()
+    pending = b""
     quoted = False
-    with path.open("rb") as file:
-        for number, whole in enumerate(file, start=1):
-            line = whole.removeprefix(b"\xef\xbb\xbf") if number == 1 else whole
-            if number <= csv_format.skip_lines:
+    for number, whole in enumerate(lines, start=1):
+        line = whole.removeprefix(b"\xef\xbb\xbf") if number == 1 else whole
+        if number <= csv_format.skip_lines:
+            continue
+        if not pending:
+            if line in (b"", b"\n", b"\r\n") or (comment and line.startswith(comment)):
                 continue
-            starts = not quoted
-            if starts and (line in (b"", b"\n", b"\r\n") or (comment and line.startswith(comment))):
+            if quote not in line:
+                yield line
                 continue
-            if b"\r" in line:
-                _refuse_lone_cr(line, quote, number, quoted=quoted)
-            quoted ^= line.count(quote) % 2 == 1
-            yield number, starts, line
+        quoted = _ends_quoted(line, delimiter, quote, quoted=quoted)
+        pending += line
+        if not quoted:
+            yield pending
+            pending = b""
+    if pending:
+        yield pending
 
 
-def _refuse_lone_cr(line: bytes, quote: bytes, number: int, *, quoted: bool) -> None:
-    for match in _LONE_CR.finditer(line):
-        if quoted == (line.count(quote, 0, match.start()) % 2 == 1):
-            raise JobError(
-                "Job.LineEndUnsupported",
-                f"line {number} has a carriage return inside an unquoted field, which the Glue job "
-                "cannot tell from the end of a line: quote the field, or set `engine: lambda` in "
-                "the contract",
-            )
-
-
-# --- Keys ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Place:
-    """A row: its object, and its record from 1, the header not counted."""
-
-    item: ObjectVersion
-    record: int
-
-
-@dataclass(frozen=True)
-class Repeats:
-    """Rows that repeat a key: how many, and the first of them with the row they repeat."""
-
-    key: tuple[str, ...]
-    rows: int
-    first: tuple[tuple[Place, Place], ...]
-
-
-def find_repeats(rows: Mapping[ObjectVersion, pa.Table], key: tuple[str, ...]) -> Repeats | None:
-    """The rows whose key an earlier row has, in the order of the batch.
-
-    Exact, whatever the check had memory for. Keys are compared as values; zero is equal to
-    minus zero, and a key with a null in it to nothing.
-    """
-    tables = [table.select(list(key)) for table in rows.values()]
-    starts = [0, *itertools.accumulate(table.num_rows for table in tables)]
-    columns = pa.concat_tables(tables).columns
-    names = [f"k{position}" for position in range(len(key))]
-    table = pa.table([*map(_comparable, columns), pa.arange(0, starts[-1])], names=[*names, "row"])
-    table = table.drop_null()
-    groups = table.group_by(names).aggregate([("row", "min")])
-    repeated = table.num_rows - groups.num_rows
-    if not repeated:
-        return None
-    is_later = pc.invert(pc.is_in(table["row"], value_set=groups["row_min"].combine_chunks()))
-    later = table.filter(is_later).slice(0, _NAMED_REPEATS)
-    items = list(rows)
-
-    def place(row: int) -> Place:
-        index = next(index for index, end in enumerate(starts[1:]) if row < end)
-        return Place(items[index], row - starts[index] + 1)
-
-    first = []
-    for found in range(later.num_rows):
-        equal = functools.reduce(
-            pc.and_, (pc.equal(table[name], later[name][found]) for name in names)
-        )
-        earlier = pc.min(table["row"].filter(equal)).as_py()
-        first.append((place(later["row"][found].as_py()), place(earlier)))
-    return Repeats(key, repeated, tuple(first))
-
-
-def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column as values of a fixed width that are equal when its own are."""
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
-    if pa.types.is_large_string(kind) or pa.types.is_string(kind):
-        # Each text by its number: pyarrow groups texts slowly, and only so many bytes of them.
-        encoded = pc.dictionary_encode(column.cast(pa.large_string()))
-        return pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
-    # Minus zero and zero make zero.
-    return pc.add(column, pa.scalar(0, kind)) if pa.types.is_floating(kind) else column
-
-
-def refuse_repeats(
-    repeats: Repeats,
-    lines_of: Callable[[ObjectVersion, set[int]], Mapping[int, int]],
-) -> None:
-    """Fails for rows that repeat a key. It says where the first are, and no value of theirs,
-    which may be sensitive. `lines_of` gives the lines of some records of an object."""
-    wanted: dict[ObjectVersion, set[int]] = {}
-    for place in itertools.chain.from_iterable(repeats.first):
-        wanted.setdefault(place.item, set()).add(place.record)
-    lines = {item: lines_of(item, records) for item, records in wanted.items()}
-
-    def where(place: Place) -> str:
-        line = lines[place.item].get(place.record)
-        return f"record {place.record}" if line is None else f"line {line}"
-
-    named = []
-    for later, earlier in repeats.first:
-        of_other = "" if later.item == earlier.item else f" of s3://{earlier.item.bucket}/"
-        other = f"{of_other}{earlier.item.key}" if of_other else ""
-        named.append(
-            f"s3://{later.item.bucket}/{later.item.key} {where(later)} repeats "
-            f"{where(earlier)}{other}"
-        )
-    count = "1 row repeats" if repeats.rows == 1 else f"{repeats.rows} rows repeat"
-    more = ", and more" if repeats.rows > len(named) else ""
-    raise JobError(
-        "File.BadRows",
-        f"{count} the key {', '.join(repeats.key)} of an earlier row of the batch: "
-        f"{'; '.join(named)}{more}. The Glue job cannot leave rows out yet: remove the repeated "
-        "rows and upload the files again",
-    )
-
-
-# --- Text to rows --------------------------------------------------------------------------
-
-
-def read_csv(path: str, csv_format: CsvFormat, schema: Schema, columns: Sequence[str]) -> pa.Table:
-    """Reads a CSV file as rows of the table, strictly: a value that is not of its column's
-    type fails, and so does a record with too many or too few fields.
-
-    `columns` are the contract's, which name the fields of a file without a header.
-    """
-    target = schema.as_arrow()
-    names = _header(path, csv_format) if csv_format.header else list(columns)
-    unknown = [name for name in names if name not in target.names]
-    if unknown:
-        raise JobError(
-            "Schema.ColumnUnknown",
-            f"neither the contract nor the table has the column {', '.join(unknown)}, and the "
-            "check did not say to add it: run the batch again, so that it is checked again",
-        )
-    parse_as = {
-        name: pa.string() if _is_uuid(schema, name) else _csv_type(target.field(name).type)
-        for name in names
-    }
-    texts = [name for name in names if pa.types.is_string(parse_as[name])]
-    others = [name for name in names if name not in texts]
-
-    def read(columns: Sequence[str], *, quoted_nulls: bool) -> pa.Table:
-        return _parse_csv(path, csv_format, names, parse_as, columns, quoted_nulls=quoted_nulls)
-
-    try:
-        try:
-            table = read(names, quoted_nulls=False)
-        except pa.ArrowInvalid:
-            if not texts or not others:
-                table = read(names, quoted_nulls=not texts)
-            else:
-                # A quoted empty field is an empty text, and of other types no value. pyarrow
-                # knows one rule for all columns.
-                table = read(others, quoted_nulls=True)
-                strings = read(texts, quoted_nulls=False)
-                for name in texts:
-                    table = table.append_column(name, strings[name])
-    except pa.ArrowInvalid as error:
-        # Without its cause: pyarrow repeats the value, which the contract may call sensitive.
-        raise JobError(
-            "File.BadRows",
-            f"{fault_in_words(str(error), names, schema)}; the file passed the check, so read the "
-            "check's report and compare the contract with the table",
-        ) from None
-    return conform(table, schema)
-
-
-def _parse_csv(
-    path: str,
-    csv_format: CsvFormat,
-    names: Sequence[str],
-    parse_as: Mapping[str, pa.DataType],
-    columns: Sequence[str],
-    *,
-    quoted_nulls: bool,
-) -> pa.Table:
-    """Some columns of a CSV file. `names` are all its columns."""
-    nulls = [""] if csv_format.null_value is None else ["", csv_format.null_value]
-    return pyarrow.csv.read_csv(
-        path,
-        read_options=pyarrow.csv.ReadOptions(
-            column_names=None if csv_format.header else names, block_size=_CSV_BLOCK_BYTES
-        ),
-        parse_options=pyarrow.csv.ParseOptions(
-            delimiter=csv_format.delimiter, quote_char=csv_format.quote, newlines_in_values=True
-        ),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types=parse_as,
-            include_columns=columns,
-            null_values=nulls,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=quoted_nulls,
-            true_values=_in_any_case("true"),
-            false_values=_in_any_case("false"),
-        ),
-    )
-
-
-def fault_in_words(message: str, names: Sequence[str], schema: Schema) -> str:
-    """What pyarrow's CSV reader complains of, without any value of the file."""
-    if column := re.search(r"In CSV column #(\d+): ", message):
-        name = names[int(column[1])]
-        return f"column {name} has a value that is no {schema.find_field(name).field_type}"
-    if ragged := re.search(r"Expected (\d+) columns, got (\d+)", message):
-        return f"a record has {ragged[2]} fields instead of {ragged[1]}"
-    return "a record is malformed"
-
-
-def _header(path: str, csv_format: CsvFormat) -> list[str]:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=csv_format.delimiter, quotechar=csv_format.quote)
-        return next((row for row in reader if row), [])
-
-
-def _in_any_case(word: str) -> list[str]:
-    return ["".join(letters) for letters in itertools.product(*((c, c.upper()) for c in word))]
-
-
-def _is_uuid(schema: Schema, name: str) -> bool:
-    return isinstance(schema.find_field(name).field_type, UUIDType)
-
-
-def _csv_type(arrow_type: pa.DataType) -> pa.DataType:
-    """The type that the CSV reader makes of a column. It knows the plain variants only."""
-    return pa.string() if pa.types.is_large_string(arrow_type) else arrow_type
-
-
-def conform(table: pa.Table, schema: Schema) -> pa.Table:
-    """The rows with exactly the table's columns; columns the file lacks are null."""
-    target = schema.as_arrow()
-    columns = []
-    for field in target:
-        if field.name not in table.column_names:
-            column = pa.nulls(table.num_rows, field.type)
-        elif _is_uuid(schema, field.name):
-            column = _uuids(table[field.name], field.type)
+def split_record(record: bytes, csv_format: CsvFormat) -> list[tuple[bytes, bool]]:
+    """The fields of a well quoted record, and whether each was quoted."""
+    delimiter, quote = csv_format.delimiter.encode(), csv_format.quote.encode()
+    text = record[:-2] if record.endswith(b"\r\n") else record.removesuffix(b"\n")
+    if quote not in text:
+        return [(part, False) for part in text.split(delimiter)]
+    fields, at = [], 0
+    while True:
+        if text[at : at + 1] == quote:
+            start = at = at + 1
+            while (close := text.find(quote, at)) >= 0 and text[close + 1 : close + 2] == quote:
+                at = close + 2
+            if close < 0:
+                raise Misfit("a quote that is not closed")
+            fields.append((text[start:close].replace(quote * 2, quote), True))
+            at = close + 1
+            if at < len(text) and text[at : at + 1] != delimiter:
+                raise Misfit("a record with a misplaced quote")
         else:
-            column = table[field.name].cast(field.type)
-        if not field.nullable and column.null_count:
-            raise JobError(
-                "File.BadRows",
-                f"the required column {field.name} has {column.null_count} empty values",
+            end = text.find(delimiter, at)
+            end = len(text) if end < 0 else end
+            fields.append((text[at:end], False))
+            at = end
+        if at >= len(text):
+            return fields
+        at += 1
+
+
+def whole_blocks(chunks: Iterable[bytes], csv_format: CsvFormat) -> Iterator[bytes]:
+    """Blocks of whole records, of a file whose quotes all stand where they should: a line end
+    ends a record where the quotes before it are even in number."""
+    quote = csv_format.quote.encode()
+    pending = bytearray()
+    for chunk in chunks:
+        pending += chunk
+        if len(pending) < _BLOCK_BYTES:
+            continue
+        odd = pending.count(quote) % 2 == 1
+        end = len(pending)
+        while (line_end := pending.rfind(b"\n", 0, end)) >= 0:
+            odd ^= pending.count(quote, line_end + 1, end) % 2 == 1
+            end = line_end
+            if not odd:
+                yield bytes(pending[: line_end + 1])
+                del pending[: line_end + 1]
+                break
+    if pending:
+        yield bytes(pending)
+
+
+def _numbered_blocks(
+    chunks: Iterable[bytes], csv_format: CsvFormat, rejected: Rejected, *, header: bool
+) -> Iterator[tuple[bytes, Sequence[int] | None]]:
+    """The header, if there is one, then blocks of good records, with their numbers where some
+    are left out."""
+    plain = csv_format.comment is None and not csv_format.skip_lines
+    if plain and not rejected.expected:
+        for number, block in enumerate(whole_blocks(chunks, csv_format)):
+            text = block.removeprefix(b"\xef\xbb\xbf") if number == 0 else block
+            if header:
+                first = next(records_of(lines_of([text]), replace(csv_format, skip_lines=0)), b"")
+                header = not first
+                if first:
+                    yield first, None
+                text = text[text.find(first) + len(first) :] if first else b""
+            if text:
+                yield text, None
+        return
+    block, numbers, size = [], [], 0
+    for record in records_of(lines_of(chunks), csv_format):
+        if header:
+            header = False
+            yield record, None
+            continue
+        if rejected.takes():
+            continue
+        block.append(record if record.endswith(b"\n") else record + b"\n")
+        numbers.append(rejected.records)
+        size += len(record)
+        if size >= _BLOCK_BYTES:
+            yield b"".join(block), numbers
+            block, numbers, size = [], [], 0
+    if block:
+        yield b"".join(block), numbers
+
+
+def csv_rows(
+    chunks: Iterable[bytes],
+    csv_format: CsvFormat,
+    columns: Sequence[Column],
+    of_contract: Sequence[str],
+    rejected: Rejected,
+) -> Iterator[Rows]:
+    """The good records of delimited text. `columns` are those that are wanted; `of_contract`
+    names the fields of a file without a header."""
+    blocks = _numbered_blocks(chunks, csv_format, rejected, header=csv_format.header)
+    names = list(of_contract)
+    if csv_format.header:
+        first, _ = next(blocks, (b"", None))
+        names = [text.decode("utf-8", "replace") for text, _ in split_record(first, csv_format)]
+    places = bind(names, [column.name for column in columns])
+    for block, numbers in blocks:
+        texts = _texts_of_block(block, csv_format, len(names))
+        count = len(texts[0])
+        if numbers is None:
+            start = rejected.records + 1
+            rejected.records += count
+            numbers = range(start, start + count)
+        elif len(numbers) != count:
+            raise Misfit("other records than the check counted")
+        yield Rows(
+            numbers,
+            {
+                column.name: array_of_texts(texts[place], column)
+                for place, column in zip(places, columns, strict=True)
+                if place is not None
+            },
+        )
+
+
+def _texts_of_block(block: bytes, csv_format: CsvFormat, fields: int) -> list[pa.Array]:
+    """The fields of whole records as texts, null where a field is."""
+    nulls = [""] if csv_format.null_value is None else ["", csv_format.null_value]
+    names = [str(place) for place in range(fields)]
+    if not _LONE_CR.search(block):
+        try:
+            table = pyarrow.csv.read_csv(
+                pa.BufferReader(block),
+                read_options=pyarrow.csv.ReadOptions(
+                    column_names=names, block_size=len(block) + 1, use_threads=False
+                ),
+                parse_options=pyarrow.csv.ParseOptions(
+                    delimiter=csv_format.delimiter,
+                    quote_char=csv_format.quote,
+                    newlines_in_values=True,
+                ),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()),
+                    null_values=nulls,
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
             )
-        columns.append(column)
-    return pa.table(columns, schema=target)
+        except pa.ArrowInvalid as error:
+            # Without its words: they repeat values, which the contract may call sensitive.
+            ragged = re.search(r"Expected (\d+) columns, got (\d+)", str(error))
+            words = f"{ragged[2]} fields instead of {ragged[1]}" if ragged else "malformed text"
+            raise Misfit(f"a record with {words}") from None
+        return [column.combine_chunks() for column in table.combine_chunks().columns]
+    # To pyarrow a carriage return by itself ends a line, and to the check it is data.
+    texts: list[list[str | None]] = [[] for _ in names]
+    for record in records_of(lines_of([block]), replace(csv_format, skip_lines=0, comment=None)):
+        parts = split_record(record, csv_format)
+        if len(parts) != fields:
+            raise Misfit(f"a record with {len(parts)} fields instead of {fields}")
+        for column, (raw, quoted) in zip(texts, parts, strict=True):
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError:
+                raise Misfit("a text that is not UTF-8") from None
+            column.append(None if not quoted and text in nulls else text)
+    return [pa.array(column, pa.string()) for column in texts]
 
 
-def _uuids(column: pa.ChunkedArray, arrow_type: pa.DataType) -> pa.Array:
-    # A quoted empty field is no text here, but null.
-    values = [uuid.UUID(text).bytes if text else None for text in column.to_pylist()]
-    return pa.array(values, pa.binary(16)).cast(arrow_type)
+class JsonObject(list[tuple[str, Any]]):
+    """An object's members, in their order; a name may come twice."""
+
+
+class JsonNumber(str):
+    """A number as it is written: exact, whatever its size."""
+
+    __slots__ = ()
+
+
+class JsonRaw(str):
+    """An array or object as it is written, for a column of the table that is a text."""
+
+    __slots__ = ()
+
+
+def _no_constant(_: str) -> None:
+    raise Misfit("a record that is no JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=JsonObject,
+    parse_float=JsonNumber,
+    parse_int=JsonNumber,
+    parse_constant=_no_constant,
+)
+_BLANKS = " \t\r\n"
+
+
+def json_record(raw: bytes) -> tuple[JsonObject, str]:
+    """A record's members and its text."""
+    try:
+        text = raw.decode().strip(_BLANKS)
+        found = _DECODER.decode(text)
+    except (ValueError, RecursionError):
+        raise Misfit("a record that is no JSON") from None
+    return _pairs(found), text
+
+
+def raw_member(text: str, name: str) -> JsonRaw:
+    """The text of a member of an object that is well-formed."""
+    at = text.index("{") + 1
+    while True:
+        at = re.compile(r"[\s,]*").match(text, at).end()  # type: ignore[union-attr]
+        key, at = _DECODER.raw_decode(text, at)
+        at = re.compile(r"\s*:\s*").match(text, at).end()  # type: ignore[union-attr]
+        _, end = _DECODER.raw_decode(text, at)
+        if key == name:
+            return JsonRaw(text[at:end])
+        at = end
+
+
+def json_records(chunks: Iterable[bytes], layout: str) -> Iterator[bytes]:
+    """The records of a JSON file, malformed ones too (shared/check: scan.rs): its lines that
+    are not blank, or the elements of the array that it is."""
+    chunks = iter(chunks)
+    head = b""
+    while (len(head) < 4 or not head.removeprefix(b"\xef\xbb\xbf").strip()) and (
+        chunk := next(chunks, None)
+    ):
+        head += chunk
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    rest = itertools.chain([head], chunks)
+    if layout == "array" or (layout == "auto" and head.lstrip().startswith(b"[")):
+        yield from _array_elements(rest)
+        return
+    for line in lines_of(rest):
+        if line.strip():
+            yield line
+
+
+_STRUCTURAL = re.compile(rb'["\[\]{}]')
+_IN_STRING = re.compile(rb'[\\"]')
+_BARE_END = re.compile(rb'[\s,:"\[\]{}]')
+
+
+def _array_elements(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The elements of an array, each from its first byte to its last."""
+    data, at, begun = bytearray(), 0, False
+
+    def more() -> bool:
+        """Takes another chunk; what is behind us goes."""
+        chunk = next(chunks, None)
+        if chunk is not None:
+            data.extend(chunk)
+        return chunk is not None
+
+    while True:
+        while at < len(data) and (data[at : at + 1].isspace() or data[at : at + 1] == b","):
+            at += 1
+        if at == len(data):
+            data.clear()
+            at = 0
+            if not more():
+                return
+            continue
+        if not begun:
+            # The bracket that opens the array.
+            begun = True
+            at += 1
+            continue
+        if data[at : at + 1] == b"]":
+            return
+        del data[:at]
+        end = _element_end(data, more)
+        yield bytes(data[:end])
+        at = end
+
+
+def _element_end(data: bytearray, more: Callable[[], bool]) -> int:
+    """Where the element ends that the data starts with."""
+
+    def find(pattern: re.Pattern[bytes], at: int) -> re.Match[bytes] | None:
+        while (found := pattern.search(data, at)) is None:
+            # Not back to where the data ends now: an escaped byte is perhaps yet to come.
+            at = max(at, len(data))
+            if not more():
+                return None
+        return found
+
+    cut = Misfit("an array that is cut off")
+    if data[:1] not in (b"{", b"[", b'"'):
+        found = find(_BARE_END, 0)
+        return found.start() if found else len(data)
+    depth = at = 0
+    while True:
+        found = find(_STRUCTURAL, at)
+        if found is None:
+            raise cut
+        sign, at = found[0], found.end()
+        if sign == b'"':
+            while (inner := find(_IN_STRING, at)) is not None and inner[0] != b'"':
+                # The escaped byte may be in the next chunk.
+                at = inner.start() + 2
+            if inner is None:
+                raise cut
+            at = inner.end()
+        else:
+            depth += 1 if sign in b"[{" else -1
+        if depth == 0:
+            return at
+
+
+def json_rows(
+    chunks: Iterable[bytes], layout: str, columns: Sequence[Column], rejected: Rejected
+) -> Iterator[Rows]:
+    """The good records of JSON documents. A key is a column's name, or differs only by case or
+    blanks."""
+    exact = {column.name: place for place, column in enumerate(columns)}
+    alike = {
+        normal_name(column.name): place for place, column in reversed(list(enumerate(columns)))
+    }
+    as_text = {
+        place
+        for place, column in enumerate(columns)
+        if column.lenient and column.type == PrimitiveType("string")
+    }
+    met: dict[str, int | None] = {}
+    numbers: list[int] = []
+    values: list[list[Any]] = [[] for _ in columns]
+
+    def rows() -> Rows:
+        arrays = zip(columns, values, strict=True)
+        return Rows(
+            numbers, {column.name: array_of_values(list_, column) for column, list_ in arrays}
+        )
+
+    for raw in json_records(chunks, layout):
+        if rejected.takes():
+            continue
+        members, text = json_record(raw)
+        row: list[Any] = [None] * len(columns)
+        for name, value in members:
+            if name not in met:
+                met[name] = exact.get(name, alike.get(normal_name(name)))
+            place = met[name]
+            if place is None:
+                continue
+            if place in as_text and isinstance(value, list):
+                row[place] = raw_member(text, name)
+            else:
+                row[place] = value
+        for column, list_, value in zip(columns, values, row, strict=True):
+            try:
+                list_.append(value_of_json(column, value))
+            except Misfit as misfit:
+                raise Misfit(
+                    f"record {rejected.records}: column {column.name} has {misfit}"
+                ) from None
+        numbers.append(rejected.records)
+        if len(numbers) == _ROWS_AT_ONCE:
+            yield rows()
+            numbers, values = [], [[] for _ in columns]
+    if numbers:
+        yield rows()
+
+
+def parquet_rows(path: str, columns: Sequence[Column], rejected: Rejected) -> Iterator[Rows]:
+    """The good rows of a Parquet file."""
+    try:
+        # Nanoseconds of INT96 that are no whole microseconds are in rows that the check rejected.
+        file = pyarrow.parquet.ParquetFile(path, coerce_int96_timestamp_unit="us")
+        names = file.schema_arrow.names
+        places = bind(names, [column.name for column in columns])
+        wanted = None
+        if not any("." in name for name in names):
+            wanted = [names[place] for place in places if place is not None]
+        for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=wanted):
+            start = rejected.records + 1
+            numbers: Sequence[int] = range(start, start + batch.num_rows)
+            if (good := rejected.good_of(batch.num_rows)) is not None:
+                numbers = [start + place for place in good]
+                batch = batch.take(pa.array(good, pa.int64()))
+            if not numbers:
+                continue
+            yield Rows(
+                numbers,
+                {
+                    column.name: array_of_file(batch.column(names[place]), column)
+                    for place, column in zip(places, columns, strict=True)
+                    if place is not None
+                },
+            )
+    except (pa.ArrowInvalid, OSError):
+        raise Misfit("a Parquet file that cannot be read") from None
+
+
+def avro_rows(
+    chunks: Iterator[bytes], columns: Sequence[Column], rejected: Rejected
+) -> Iterator[Rows]:
+    """The good records of an Avro file."""
+    import fastavro
+    import fastavro.read
+
+    # Logical types are ours to read: the library's own know neither years beyond 9999 nor our
+    # rules of precision.
+    fastavro.read.LOGICAL_READERS.clear()
+    try:
+        reader = fastavro.reader(
+            io.BufferedReader(_Stream(chunks), _CHUNK_BYTES), handle_unicode_errors="replace"
+        )
+        readers = AvroValues(reader.writer_schema)
+        names = [part["name"] for part in readers.fields]
+        places = bind(names, [column.name for column in columns])
+        wanted = [
+            (column, readers.fields[place]["name"], readers.fields[place]["type"])
+            for column, place in zip(columns, places, strict=True)
+            if place is not None
+        ]
+        records = iter(reader)
+        while batch := list(itertools.islice(records, _ROWS_AT_ONCE)):
+            start = rejected.records + 1
+            good = rejected.good_of(len(batch))
+            kept = range(len(batch)) if good is None else good
+            rows = [batch[place] for place in kept]
+            if rows:
+                yield Rows(
+                    [start + place for place in kept],
+                    {
+                        column.name: array_of_values(
+                            [readers.value(schema, row[name], column) for row in rows], column
+                        )
+                        for column, name, schema in wanted
+                    },
+                )
+    except (EOFError, ValueError, IndexError, KeyError, TypeError):
+        raise Misfit("an Avro file that cannot be read") from None
+
+
+class AvroValues:
+    """Values of an Avro file, by its schema (shared/check: avro/schema.rs, avro/datum.rs)."""
+
+    def __init__(self, schema: Any) -> None:  # noqa: ANN401 - JSON
+        """Takes the file's own schema."""
+        self._named: dict[str, Any] = {}
+        self._collect(schema)
+        self.fields: list[dict[str, Any]] = schema["fields"]
+
+    def _collect(self, schema: Any) -> None:  # noqa: ANN401 - JSON
+        if isinstance(schema, list):
+            for branch in schema:
+                self._collect(branch)
+        elif isinstance(schema, dict):
+            if "name" in schema and schema.get("type") in ("record", "error", "enum", "fixed"):
+                self._named[schema["name"]] = schema
+            for part in schema.get("fields", ()):
+                self._collect(part["type"])
+            for part in ("items", "values", "type"):
+                self._collect(schema.get(part))
+
+    def _schema(self, schema: Any, value: Any) -> Any:  # noqa: ANN401 - JSON, and a value
+        """The schema that the value, which is not null, has: no union, and no name."""
+        if isinstance(schema, list):
+            schema = next(branch for branch in schema if branch != "null")
+        if isinstance(schema, str):
+            schema = self._named.get(schema, schema)
+        if isinstance(schema, dict) and isinstance(schema.get("type"), list | dict):
+            return self._schema(schema["type"], value)
+        return schema
+
+    def value(self, schema: Any, value: Any, column: Column) -> Any:  # noqa: ANN401
+        """A value of the file as one of the column's type."""
+        if value is None:
+            return None
+        schema, kind = self._schema(schema, value), column.type
+        if isinstance(kind, StructType):
+            parts = {part["name"]: part["type"] for part in schema["fields"]}
+            places = bind(list(parts), [part.name for part in kind.fields])
+            names = [None if place is None else list(parts)[place] for place in places]
+            return {
+                part.name: None if name is None else self.value(parts[name], value[name], part)
+                for part, name in zip(kind.fields, names, strict=True)
+            }
+        if isinstance(kind, ListType):
+            return [self.value(schema["items"], part, kind.element) for part in value]
+        if isinstance(kind, MapType):
+            return [
+                (
+                    self._scalar("string", name, kind.key),
+                    self.value(schema["values"], part, kind.value),
+                )
+                for name, part in value.items()
+            ]
+        return self._scalar(schema, value, column)
+
+    def _scalar(self, schema: Any, value: Any, column: Column) -> Any:  # noqa: ANN401
+        kind = column.type
+        if not isinstance(kind, PrimitiveType):
+            raise Misfit("a single value where the contract has a nested one")
+        logical = schema.get("logicalType") if isinstance(schema, dict) else None
+        if kind.name == "uuid":
+            text = str(uuid.UUID(bytes=value)) if isinstance(value, bytes) else value
+            return _uuid(text)
+        if kind.name == "decimal":
+            if isinstance(value, bytes):
+                scale = int(schema.get("scale", 0))
+                value = Decimal(int.from_bytes(value, "big", signed=True)).scaleb(-scale, _EXACT)
+            return Decimal(value)
+        if kind.name in ("timestamp", "timestamptz") and isinstance(logical, str):
+            count = _in_micros(value, logical)
+            local = logical.startswith("local-")
+            if local and kind.name == "timestamptz":
+                if column.moment is None or column.moment.zone is None:
+                    raise Misfit("a timestamp without its offset")
+                return _in_zone(count, column.moment.zone)
+            return count
+        if kind.name == "time" and isinstance(logical, str):
+            return _in_micros(value, logical)
+        return value
+
+
+def _in_micros(count: int, logical: str) -> int:
+    if logical.endswith("-millis"):
+        return count * 1000
+    if logical.endswith("-nanos"):
+        if count % 1000:
+            raise Misfit("a time that is finer than microseconds")
+        return count // 1000
+    return count
+
+
+# --- Objects to rows -----------------------------------------------------------------------
+
+# Beside the table's columns, where the order of rows matters: the place of the object in the
+# order of events, and the record in the file.
+RANK_COLUMN = "_landfall_rank"
+RECORD_COLUMN = "_landfall_record"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a task needs to know to read its object."""
+
+    contract: Contract
+    # The table's, in order.
+    columns: tuple[Column, ...]
+    # In the order of their events.
+    objects: tuple[ObjectVersion, ...]
+    checked: Mapping[ObjectVersion, Checked]
+    # Whether rows say their place.
+    ordered: bool = False
+
+    def readers(self) -> list[Column]:
+        """The table's columns as files are read: as the contract has them, where it does."""
+        of_contract = {column.name: column for column in self.contract.columns}
+        return [
+            of_contract.get(column.name, column)
+            for column in self.columns
+            if not (self.contract.replaces and column.name == OBJECT_COLUMN)
+        ]
+
+
+def read_objects(plan: Plan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows of the objects whose ranks come in; what `mapInArrow` runs on a worker."""
+    objects = Objects(boto3.client("s3", config=Config(retries={"total_max_attempts": 6})))
+    for batch in batches:
+        for rank in batch.column(0).to_pylist():
+            yield from object_batches(plan, rank, objects)
+
+
+def object_batches(plan: Plan, rank: int, objects: Objects) -> Iterator[pa.RecordBatch]:
+    """The good rows of one object, with the table's columns.
+
+    Fails with `Job.NotAsChecked` when a record that is not rejected is no row, or when there
+    are not as many records as the check counted.
+    """
+    item = plan.objects[rank]
+    checked = plan.checked.get(item)
+    ranges: tuple[tuple[int, int], ...] = ()
+    if checked and checked.rejected_records:
+        ranges = record_ranges(objects.read_address(checked.rejected_records))
+    rejected = Rejected(ranges)
+    try:
+        for rows in _rows_of(plan, item, rejected, objects):
+            yield from table_batches(plan, rank, rows)
+        if checked and (rejected.records, rejected.rejected) != (checked.records, checked.rejected):
+            raise Misfit(
+                f"{rejected.records} records, {rejected.rejected} of them rejected, where the "
+                f"check counted {checked.records} and {checked.rejected}"
+            )
+    except Misfit as misfit:
+        raise JobError(
+            "Job.NotAsChecked",
+            f"{item.path} is not as the check found it: {misfit}; start an execution with the "
+            "same input, so that it is checked again, and report this if it comes again",
+        ) from None
+    except JobError as error:
+        if item.path in error.message:
+            raise
+        raise JobError(error.name, f"{item.path}: {error.message}") from None
+
+
+def _rows_of(
+    plan: Plan, item: ObjectVersion, rejected: Rejected, objects: Objects
+) -> Iterator[Rows]:
+    source = plan.contract.source_of(item.bucket, item.key)
+    columns = plan.readers()
+    body = objects.read(item.bucket, item.key, item.etag, item.version_id)
+    chunks = iter(functools.partial(body.read, _CHUNK_BYTES), b"")
+    if source.format == "parquet":
+        with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+            file.writelines(chunks)
+            file.flush()
+            yield from parquet_rows(file.name, columns, rejected)
+        return
+    plain = decompressed(chunks, source.compression)
+    if source.format == "json":
+        yield from json_rows(plain, source.json_layout, columns, rejected)
+    elif source.format == "avro":
+        yield from avro_rows(plain, columns, rejected)
+    else:
+        of_contract = [column.name for column in plan.contract.columns]
+        yield from csv_rows(plain, source.csv, columns, of_contract, rejected)
+
+
+def table_batches(plan: Plan, rank: int, rows: Rows) -> Iterator[pa.RecordBatch]:
+    """Rows as batches of exactly the table's columns; those that the file lacks are null."""
+    count = len(rows.numbers)
+    readers = {column.name: column for column in plan.readers()}
+    arrays, names = [], []
+    for column in plan.columns:
+        if column.name in rows.arrays:
+            array = stored(rows.arrays[column.name], readers[column.name], column)
+        elif plan.contract.replaces and column.name == OBJECT_COLUMN:
+            array = pa.array([marking_digest(plan.objects[rank])] * count, pa.string())
+        else:
+            array = pa.nulls(count, arrow_type(column.type))
+        refuse_nulls(array, column)
+        arrays.append(array)
+        names.append(column.name)
+    if plan.ordered:
+        arrays += [pa.array([rank] * count, pa.int32()), pa.array(rows.numbers, pa.int64())]
+        names += [RANK_COLUMN, RECORD_COLUMN]
+    batch = pa.RecordBatch.from_arrays(arrays, names)
+    for start in range(0, count, _ROWS_AT_ONCE):
+        yield batch.slice(start, _ROWS_AT_ONCE)
+
+
+def marking_digest(item: ObjectVersion) -> str:
+    """What stands for an object in its rows, and in `replaces` of the batch document."""
+    return short_digest(item.id)
+
+
+# --- The ledger ----------------------------------------------------------------------------
+
+_LATEST = "latest"
+
+
+class Ledger:
+    """What the job asks the ledger: who may load an object (shared/ledger)."""
+
+    def __init__(self, dynamodb: Any, table: str) -> None:  # noqa: ANN401 - a boto3 client
+        """Takes the DynamoDB client and the table's name."""
+        self._dynamodb, self._table = dynamodb, table
+
+    def _item(self, item: ObjectVersion, version: str) -> dict[str, str]:
+        """The text attributes of an item, by a strongly consistent read."""
+        answer = self._dynamodb.get_item(
+            TableName=self._table,
+            Key={"path": {"S": item.path}, "version": {"S": version}},
+            ConsistentRead=True,
+        )
+        return {name: value["S"] for name, value in answer.get("Item", {}).items() if "S" in value}
+
+    def refuse_lost_claims(self, batch_id: str, objects: Iterable[ObjectVersion]) -> None:
+        """Fails when another batch has taken an object over."""
+        for item in objects:
+            owner = self._item(item, item.version).get("batchId")
+            if owner != batch_id:
+                raise JobError(
+                    "Ledger.ClaimLost",
+                    f"{item.path} belongs to {f'batch {owner}' if owner else 'nobody'} now, so "
+                    f"batch {batch_id} does not load it",
+                )
+
+    def superseded(self, objects: Iterable[ObjectVersion]) -> set[ObjectVersion]:
+        """The objects whose path has a newer version, which takes their place."""
+        return {
+            item
+            for item in objects
+            if (latest := self._item(item, _LATEST))
+            and latest.get("latestVersion") not in (None, item.version)
+            and latest.get("latestRank", "") > latest_rank(item)
+        }
+
+
+def latest_rank(item: ObjectVersion) -> str:
+    """What the ledger compares the versions of a path by (shared/ledger: latest.rs)."""
+    return f"{item.sequencer.upper():0>64} {item.event_time} {item.version}"
 
 
 # --- The table -----------------------------------------------------------------------------
 
+_TABLE_PROPERTIES = {
+    "format-version": "2",
+    "write.parquet.compression-codec": "zstd",
+    # Old metadata files would else pile up: one for every commit, for ever.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "20",
+}
 
-def open_catalog(environment: Mapping[str, str], *, commits: bool = False) -> Catalog:
-    """The Glue Data Catalog of the job's account and region.
 
-    A catalog for commits repeats no request. A repeated UpdateTable whose first attempt went
-    through would look like a conflict, and PyIceberg deletes the files of what it takes for
-    a failed commit.
+def schema_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The current schema in a table's metadata."""
+    current = metadata["current-schema-id"]
+    return next(schema for schema in metadata["schemas"] if schema["schema-id"] == current)
+
+
+def find_commits(metadata: Mapping[str, Any], batch_ids: Iterable[str]) -> list[Mapping[str, Any]]:
+    """The snapshots that carry one of the batches.
+
+    All snapshots count, not only the ancestors of the current one: what somebody rolled back
+    was committed, and must not come back by itself.
     """
-    retries = {"total_max_attempts": 1 if commits else 6, "mode": "standard"}
-    # Without one of the two, the SDK has other places to look.
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    glue = boto3.client("glue", region_name=region, config=Config(retries=retries))
-    properties = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO"}
-    if region:
-        properties["s3.region"] = region
-    # pyarrow's S3 client does not know these variables, which the SDKs do.
-    if endpoint := environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"):
-        properties["s3.endpoint"] = endpoint
-    return GlueCatalog("glue", client=glue, **properties)
+    wanted = set(batch_ids)
+    return [
+        snapshot
+        for snapshot in metadata.get("snapshots", ())
+        if snapshot.get("summary", {}).get(BATCH_ID) in wanted
+    ]
 
 
-def open_table(
-    catalog: Catalog, contract: Contract, added: Sequence[Column], database: str, warehouse: str
-) -> Table:
-    """The contract's table, created when it is missing and evolved when it lacks columns.
+def objects_to_load(metadata: Mapping[str, Any], batch: Batch) -> tuple[ObjectVersion, ...]:
+    """The batch's objects in the order of their events, without those that this batch or a
+    previous owner has committed."""
+    commits = find_commits(metadata, [batch.id, *batch.previous_batch_ids])
+    return tuple(
+        item
+        for item in batch.in_order_of_events()
+        if not any(holds(commit["summary"], item) for commit in commits)
+    )
 
-    `added` are the columns that the files bring along.
+
+def added_columns(batch: Batch) -> tuple[Column, ...]:
+    """The columns that the files bring along."""
+    return tuple(Column(name, primitive_type(text), lenient=True) for name, text in batch.additions)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of a table's schema. `path` is the column's, from the table's top."""
+
+    change: str
+    path: tuple[str, ...]
+    column: Column | None = None
+
+
+def evolution(schema: Mapping[str, Any], contract: Contract, added: Sequence[Column]) -> list[Step]:
+    """The steps from the table's schema to one that has the contract's and the files' columns
+    (shared/lake: evolution.rs).
+
+    Types are widened as the contract's were, and what a contract with `onDrift: evolve` allows
+    to be null becomes optional. Columns that others added stay.
     """
-    for _ in range(_COMMIT_ATTEMPTS):
+    table = columns_of_json(schema["fields"])
+    steps = list(_field_steps(table, contract.all_columns(), (), contract))
+    known = {column.name for column in (*table, *contract.all_columns())}
+    steps += [Step("add", (column.name,), column) for column in added if column.name not in known]
+    relaxed = {step.path for step in steps if step.change == "relax"}
+    names = {item["id"]: item["name"] for item in schema["fields"]}
+    identifiers = {names.get(number) for number in schema.get("identifier-field-ids", ())}
+    if any(path[0] in identifiers and len(path) == 1 for path in relaxed):
+        # Some of a key's columns identify nothing. They go first: they cannot be optional.
+        steps.insert(0, Step("identify", ()))
+    return steps
+
+
+def _field_steps(
+    table: Sequence[Column], columns: Sequence[Column], above: tuple[str, ...], contract: Contract
+) -> Iterator[Step]:
+    by_name = {column.name: column for column in columns}
+    for has in table:
+        if has.name in by_name:
+            yield from _part_steps(has, by_name[has.name], (*above, has.name), contract)
+    known = {has.name for has in table}
+    for column in columns:
+        if column.name not in known:
+            # The rows that are there have no value for it, so it cannot be required.
+            yield Step("add", (*above, column.name), replace(column, required=False))
+
+
+def _part_steps(
+    has: Column, column: Column, path: tuple[str, ...], contract: Contract
+) -> Iterator[Step]:
+    if has.required and not column.required and contract.relaxes:
+        yield Step("relax", path)
+    own, wanted = has.type, column.type
+    if isinstance(own, StructType) and isinstance(wanted, StructType):
+        yield from _field_steps(own.fields, wanted.fields, path, contract)
+    elif isinstance(own, ListType) and isinstance(wanted, ListType):
+        yield from _part_steps(own.element, wanted.element, (*path, "element"), contract)
+    elif isinstance(own, MapType) and isinstance(wanted, MapType):
+        yield from _part_steps(own.value, wanted.value, (*path, "value"), contract)
+    elif own != wanted and is_widening(own, wanted):
+        yield Step("widen", path, column)
+    elif own != wanted and not is_widening(wanted, own):
+        raise JobError(
+            "Iceberg.SchemaMismatch",
+            f"column {'.'.join(path)} is {own} in the table and {wanted} in the contract; change "
+            "the contract back, or load into a new table",
+        )
+
+
+class Lake:
+    """The Iceberg tables of the Spark catalog, by way of Iceberg's own library."""
+
+    def __init__(self, spark: Any) -> None:  # noqa: ANN401 - a SparkSession
+        """Takes the session, whose catalog `glue_catalog` is configured."""
+        self.spark = spark
+        self._jvm = spark._jvm
+        self._iceberg = spark._jvm.org.apache.iceberg
+
+    def name(self, database: str, table: str) -> str:
+        """The table's name in SQL."""
+        return f"{CATALOG}.{quoted(database)}.{quoted(table)}"
+
+    def load(self, name: str) -> "Table":
+        """The table as it is now. What Spark does with it from here on, it does with this
+        version, until it is loaded again: the catalog keeps it."""
+        self.spark.catalog.refreshTable(name)
+        return Table(
+            self._iceberg.spark.Spark3Util.loadIcebergTable(self.spark._jsparkSession, name),
+            name,
+            self._jvm,
+        )
+
+    def ensure(
+        self, database: str, contract: Contract, added: Sequence[Column], warehouse: str
+    ) -> None:
+        """Creates the table when it is missing, and brings its schema up to the contract's and
+        the files' columns."""
+        name = self.name(database, contract.table)
+        for _ in range(_COMMIT_ATTEMPTS):
+            try:
+                if not self.spark.catalog.tableExists(name):
+                    self._create(database, contract, added, warehouse)
+                table = self.load(name)
+                steps = evolution(schema_of(table.metadata()), contract, added)
+                if steps:
+                    table.evolve(steps)
+                return
+            except Exception as error:
+                # Another writer was faster; it may have brought the table or the columns.
+                if not is_conflict(error):
+                    raise
+        raise _outrun()
+
+    def _create(
+        self, database: str, contract: Contract, added: Sequence[Column], warehouse: str
+    ) -> None:
+        location = f"{warehouse}/{database}".replace("'", "\\'")
+        self.spark.sql(
+            f"CREATE NAMESPACE IF NOT EXISTS {CATALOG}.{quoted(database)} LOCATION '{location}'"
+        )
+        catalog = self._iceberg.spark.Spark3Util.loadIcebergCatalog(
+            self.spark._jsparkSession, CATALOG
+        )
+        document = schema_json([*contract.all_columns(), *added])
+        schema = self._iceberg.SchemaParser.fromJson(json.dumps(document))
+        spec = self._iceberg.PartitionSpecParser.fromJson(
+            schema, json.dumps(partition_json(contract, document))
+        )
+        catalog.createTable(
+            self._iceberg.catalog.TableIdentifier.of(self._strings([database, contract.table])),
+            schema,
+            spec,
+            f"{warehouse}/{database}/{contract.table}",
+            _TABLE_PROPERTIES,
+        )
+
+    def run(self, statement: str, properties: Mapping[str, str]) -> None:
+        """Runs a statement whose commit carries the snapshot properties.
+
+        Iceberg 1.10 takes them for SQL by this class of its own only
+        (https://iceberg.apache.org/docs/1.10.0/spark-configuration/#commitmetadata).
+        """
+        from pyspark.java_gateway import ensure_callback_server_started
+
+        ensure_callback_server_started(self.spark.sparkContext._gateway)
+        call = _Statement(self.spark, statement)
+        failure = self._jvm.java.lang.Class.forName("java.lang.RuntimeException")
+        self._iceberg.spark.CommitMetadata.withCommitProperties(dict(properties), call, failure)
+        if call.error is not None:
+            raise call.error
+
+    def _strings(self, texts: Sequence[str]) -> Any:  # noqa: ANN401 - a Java array
+        array = self.spark.sparkContext._gateway.new_array(self._jvm.java.lang.String, len(texts))
+        for place, text in enumerate(texts):
+            array[place] = text
+        return array
+
+
+class _Statement:
+    """A statement for Java to call back for. What goes wrong stays on this side."""
+
+    def __init__(self, spark: Any, statement: str) -> None:  # noqa: ANN401 - a SparkSession
+        """Takes the statement."""
+        self._spark, self._statement = spark, statement
+        self.error: Exception | None = None
+
+    def call(self) -> None:
+        """Runs it."""
         try:
-            table = catalog.load_table((database, contract.table))
-        except NoSuchTableError:
-            table = _create_table(catalog, contract, database, warehouse)
-        try:
-            return evolve(table, contract, added)
-        except CommitFailedException:
-            # Another writer was faster; it may have brought the columns.
-            continue
-    raise _outrun()
+            self._spark.sql(self._statement)
+        except Exception as error:
+            self.error = error
+
+    class Java:
+        """What py4j asks for."""
+
+        implements = ("java.util.concurrent.Callable",)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes any."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+_CONFLICTS = (
+    "org.apache.iceberg.exceptions.ValidationException",
+    "org.apache.iceberg.exceptions.CommitFailedException",
+    "org.apache.iceberg.exceptions.AlreadyExistsException",
+)
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether another writer was faster, and nothing was committed."""
+    text = str(error)
+    return any(name in text for name in _CONFLICTS) and "CommitStateUnknown" not in text
+
+
+class Table:
+    """One version of a table, as it was loaded."""
+
+    def __init__(self, table: Any, name: str, jvm: Any) -> None:  # noqa: ANN401 - Java objects
+        """Takes Iceberg's table, and its name in SQL."""
+        self._table, self.name, self._jvm = table, name, jvm
+
+    def metadata(self) -> dict[str, Any]:
+        """The table's metadata (https://iceberg.apache.org/spec/#table-metadata)."""
+        parser = self._jvm.org.apache.iceberg.TableMetadataParser
+        found: dict[str, Any] = json.loads(parser.toJson(self._table.operations().current()))
+        return found
+
+    def evolve(self, steps: Sequence[Step]) -> None:
+        """Changes the schema, in one commit."""
+        update = self._table.updateSchema()
+        for step in steps:
+            path = ".".join(step.path)
+            if step.change == "identify":
+                update.setIdentifierFields([])
+            elif step.change == "relax":
+                update.makeColumnOptional(path)
+            elif step.column is not None:
+                document = json.dumps(schema_json([replace(step.column, name="it")]))
+                schema = self._jvm.org.apache.iceberg.SchemaParser.fromJson(document)
+                kind = schema.findType("it")
+                if step.change == "widen":
+                    update.updateColumn(path, kind.asPrimitiveType())
+                else:
+                    above = ".".join(step.path[:-1]) or None
+                    update.addColumn(above, step.path[-1], kind, step.column.description)
+        update.commit()
+
+    def written_files(self, write_id: str) -> list[Any]:
+        """The data files that Spark wrote for us under that id."""
+        coordinator = self._jvm.org.apache.iceberg.spark.FileRewriteCoordinator.get()
+        files = list(coordinator.fetchNewFiles(self._table, write_id))
+        coordinator.clearRewrite(self._table, write_id)
+        return files
+
+    def append(self, files: Sequence[Any], properties: Mapping[str, str]) -> None:
+        """Commits data files, provided that nobody has added any since the table was loaded."""
+        append = self._table.newOverwrite()
+        for file in files:
+            append.addFile(file)
+        for key, value in properties.items():
+            append.set(key, value)
+        current = self._table.currentSnapshot()
+        if current is not None:
+            append.validateFromSnapshot(current.snapshotId())
+        append.conflictDetectionFilter(
+            self._jvm.org.apache.iceberg.expressions.Expressions.alwaysTrue()
+        )
+        append.validateNoConflictingData()
+        append.commit()
+
+    def is_empty(self) -> bool:
+        """Whether nothing was ever committed to it."""
+        return self._table.currentSnapshot() is None
+
+    def delete(self, files: Sequence[Any]) -> None:
+        """Removes data files that no commit has."""
+        for file in files:
+            self._table.io().deleteFile(str(file.location()))
 
 
 def _outrun() -> JobError:
@@ -1251,187 +2971,362 @@ def _outrun() -> JobError:
     )
 
 
-def _create_table(catalog: Catalog, contract: Contract, database: str, warehouse: str) -> Table:
-    if not catalog.namespace_exists(database):
-        with contextlib.suppress(NamespaceAlreadyExistsError):
-            catalog.create_namespace(database, {"location": f"{warehouse}/{database}"})
-    schema = iceberg_schema(contract.columns)
-    try:
-        return catalog.create_table(
-            (database, contract.table),
-            schema,
-            location=f"{warehouse}/{database}/{contract.table}",
-            partition_spec=partition_spec(contract, schema),
-            properties={"format-version": "2"},
+# --- Writing -------------------------------------------------------------------------------
+
+
+@dataclass
+class Load:
+    """A batch on its way into its table."""
+
+    spark: Any
+    lake: Lake
+    ledger: Ledger
+    batch: Batch
+    contract: Contract
+    name: str
+    # What a task runs.
+    read: Callable[[Plan, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]] = read_objects
+    repeated_key_rows: dict[str, int] = field(default_factory=dict)
+    # Data files that are written and not committed, and the objects whose rows they have.
+    files: list[Any] = field(default_factory=list)
+    written: tuple[ObjectVersion, ...] | None = None
+
+    def rows(
+        self, metadata: Mapping[str, Any], objects: Sequence[ObjectVersion], *, ordered: bool
+    ) -> Any:  # noqa: ANN401 - a DataFrame
+        """The objects' rows with the table's columns: one task for each object."""
+        from pyspark.sql import types
+
+        plan = Plan(
+            self.contract,
+            columns_of_json(schema_of(metadata)["fields"]),
+            tuple(objects),
+            self.batch.checked,
+            ordered,
         )
-    except TableAlreadyExistsError:
-        # Another batch of the dataset was faster.
-        return catalog.load_table((database, contract.table))
+        fields = list(self.spark.table(self.name).schema.fields)
+        if ordered:
+            fields += [
+                types.StructField(RANK_COLUMN, types.IntegerType(), False),
+                types.StructField(RECORD_COLUMN, types.LongType(), False),
+            ]
+        ranks = self.spark.range(0, len(objects), 1, len(objects))
+        return ranks.mapInArrow(functools.partial(self.read, plan), types.StructType(fields))
+
+    def counts(
+        self, metadata: Mapping[str, Any], objects: Sequence[ObjectVersion]
+    ) -> dict[ObjectVersion, int]:
+        """How many rows of each object are loaded: what the check counted, which the reading
+        holds it to; where the check is silent, they are counted."""
+        found = {
+            item: checked.records - checked.rejected
+            for item in objects
+            if (checked := self.batch.checked.get(item))
+        }
+        if silent := [item for item in objects if item not in found]:
+            rows = self.rows(metadata, silent, ordered=True)
+            counted = {row[0]: row[1] for row in rows.groupBy(RANK_COLUMN).count().collect()}
+            found |= {item: counted.get(rank, 0) for rank, item in enumerate(silent)}
+        return found
 
 
-def evolve(table: Table, contract: Contract, added: Sequence[Column]) -> Table:
-    """Adds the contract's and the files' new columns to the table, widens types as the
-    contract did, and makes optional what a contract with `onDrift: evolve` allows to be null."""
-    known = {field.name: field for field in table.schema().fields}
-    in_contract = {column.name for column in contract.columns}
-    widened = []
-    for column in contract.columns:
-        field = known.get(column.name)
-        if field is None or field.field_type == column.type:
-            continue
-        if is_widening(field.field_type, column.type):
-            widened.append(column)
-        elif not is_widening(column.type, field.field_type):
-            raise JobError(
-                "Iceberg.SchemaMismatch",
-                f"column {column.name} is {field.field_type} in the table and {column.type} in "
-                "the contract; change the contract back, or load into a new table",
-            )
-    wanted = [*contract.columns, *(column for column in added if column.name not in in_contract)]
-    missing = [column for column in wanted if column.name not in known]
-    optional = [
-        column.name
-        for column in contract.columns
-        if contract.relaxes
-        and not column.required
-        and column.name in known
-        and known[column.name].required
-    ]
-    if widened or missing or optional:
-        with table.update_schema() as update:
-            if table.schema().identifier_field_names().intersection(optional):
-                # Some of a key's columns identify nothing.
-                update.set_identifier_fields()
-            for column in widened:
-                update.update_column(column.name, column.type)
-            for name in optional:
-                update.make_column_optional(name)
-            for column in missing:
-                # The rows that are there have no value for it, so it cannot be required.
-                update.add_column(column.name, column.type, doc=column.description)
-    return table
+def load_rows(load: Load) -> str | None:
+    """Commits the rows of the batch's objects, once; returns the id of the snapshot that has
+    them, or None when there was nothing left to load.
 
+    The protocol of docs/exactly-once.md, round by round:
 
-def added_columns(batch: Batch) -> list[Column]:
-    """The columns that the files bring along."""
-    return [
-        Column(name, column_type({"name": name, "physicalType": text}), False, None, False)
-        for name, text in batch.additions
-    ]
+    1. Load the table; objects that a snapshot of this batch or of a previous owner holds are
+       loaded already.
+    2. Write data files, unless an earlier round wrote them.
+    3. Read the claims again; a lost one ends the job.
+    4. Commit, on the condition that nobody has added data since 1. A conflict starts another
+       round, and so does an unknown outcome: the marker says which it was.
 
-
-def is_widening(before: IcebergType, after: IcebergType) -> bool:
-    """Iceberg's type promotions (https://iceberg.apache.org/spec/#schema-evolution)."""
-    if isinstance(before, DecimalType) and isinstance(after, DecimalType):
-        return before.precision < after.precision and before.scale == after.scale
-    return (before, after) in ((IntegerType(), LongType()), (FloatType(), DoubleType()))
-
-
-@dataclass(frozen=True)
-class Committed:
-    """A snapshot that carries a batch."""
-
-    snapshot_id: int
-    summary: Mapping[str, str]
-
-
-def find_commit(table: Table, batch_id: str) -> Committed | None:
-    """The snapshot that carries the batch, if one does.
-
-    All snapshots count, not only the ancestors of the current one: what somebody rolled back
-    was committed, and must not come back by itself.
+    A zombie that commits between a new owner's 1 and 4 makes that one's commit fail, and the
+    other way round: that is the compare-and-swap of the protocol, on the table's data instead
+    of its version, so that compaction and schema changes do not disturb.
     """
-    for snapshot in table.snapshots():
-        summary = snapshot.summary.additional_properties if snapshot.summary else {}
-        if summary.get(BATCH_ID) == batch_id:
-            return Committed(snapshot.snapshot_id, summary)
-    return None
-
-
-def objects_to_load(table: Table, batch: Batch) -> list[ObjectVersion]:
-    """The batch's objects but those that a previous owner has committed after all."""
-    found = [find_commit(table, batch_id) for batch_id in batch.previous_batch_ids]
-    summaries = [commit.summary for commit in found if commit is not None]
-    return [
-        item for item in batch.objects if not any(holds(summary, item) for summary in summaries)
-    ]
-
-
-def append_once(
-    catalog: Catalog,
-    committing_catalog: Catalog,
-    table: Table,
-    batch: Batch,
-    rows_of: Callable[[ObjectVersion], pa.Table],
-    judge: Callable[[Mapping[ObjectVersion, pa.Table]], None],
-) -> int | None:
-    """Appends the objects' rows in one snapshot that carries the batch's marker; returns its
-    id, or None when previous owners have committed every object.
-
-    `judge` sees all rows that are to be appended, and fails when they may not be. Each attempt
-    looks for the markers, and commits against the very metadata it looked at.
-    """
-    for _ in range(_COMMIT_ATTEMPTS):
-        if commit := find_commit(table, batch.id):
-            return commit.snapshot_id
-        rows = {item: rows_of(item) for item in objects_to_load(table, batch)}
-        if not rows:
-            return None
-        judge(rows)
-        properties = marker(batch.id, {item: data.num_rows for item, data in rows.items()})
+    unknown: Exception | None = None
+    for attempt in range(_COMMIT_ATTEMPTS):
+        if attempt:
+            time.sleep(_pause(attempt))
+        table = load.lake.load(load.name)
+        metadata = table.metadata()
+        objects = objects_to_load(metadata, load.batch)
+        if load.contract.replaces and objects:
+            left_out = load.ledger.superseded(objects)
+            objects = tuple(item for item in objects if item not in left_out)
+        if not objects:
+            _discard(load, table, keep=unknown is not None)
+            return _snapshot_of(metadata, load.batch)
         try:
-            _pinned(table, committing_catalog).append(
-                pa.concat_tables(rows.values()), snapshot_properties=properties
-            )
-        except CommitFailedException:
-            table = catalog.load_table(table.name())
-            continue
+            _commit(load, table, metadata, objects)
+            load.files = []
+            return _committed(load)
+        except JobError:
+            _discard(load, table, keep=unknown is not None)
+            raise
         except Exception as error:
-            # Whether it went through is not known. The table is the judge.
-            if commit := find_commit(catalog.load_table(table.name()), batch.id):
-                return commit.snapshot_id
-            raise JobError(
-                "Iceberg.CommitUnknown",
-                f"the commit of batch {batch.id} had no answer and is not in the table "
-                f"({type(error).__name__}: {error}); run the batch again",
-            ) from error
-        commit = find_commit(catalog.load_table(table.name()), batch.id)
-        if commit is None:
-            raise JobError(
-                "Iceberg.SnapshotNotFound",
-                f"the commit of batch {batch.id} succeeded and table {table.name()} has no such "
-                "snapshot: see who expires its snapshots",
-            )
-        return commit.snapshot_id
+            failure = job_error_in(str(error))
+            if failure is not None:
+                raise failure from None
+            if "CommitStateUnknown" in str(error):
+                unknown = error
+            elif not is_conflict(error):
+                raise
+    if unknown is not None:
+        raise JobError(
+            "Iceberg.CommitUnknown",
+            f"the commit of batch {load.batch.id} had no answer and is not in the table; run the "
+            "batch again",
+        ) from unknown
     raise _outrun()
 
 
-def _pinned(table: Table, committing_catalog: Catalog) -> Table:
-    """The table as it was loaded, for one attempt to commit.
+def _committed(load: Load) -> str:
+    snapshot = _snapshot_of(load.lake.load(load.name).metadata(), load.batch)
+    if snapshot is None:
+        raise JobError(
+            "Iceberg.SnapshotNotFound",
+            f"the commit of batch {load.batch.id} succeeded and table {load.name} has no such "
+            "snapshot: see who expires its snapshots",
+        )
+    return snapshot
 
-    PyIceberg would answer a conflict by rebasing onto metadata in which nobody has looked
-    for the markers. The property that forbids it is set on this copy only: what is written
-    derives from the catalog's own metadata.
+
+def _pause(attempt: int) -> float:
+    # The run's own process id spreads the runs that met at one commit.
+    return min(30.0, 0.5 * 2**attempt) * (0.5 + os.getpid() % 100 / 200)
+
+
+def _discard(load: Load, table: Table, *, keep: bool) -> None:
+    """Removes files that will never be committed; after an unknown outcome they might be."""
+    if load.files and not keep:
+        table.delete(load.files)
+        load.files = []
+
+
+def _snapshot_of(metadata: Mapping[str, Any], batch: Batch) -> str | None:
+    commits = find_commits(metadata, [batch.id])
+    newest = max(commits, key=lambda commit: commit.get("sequence-number", 0), default=None)
+    return None if newest is None else str(newest["snapshot-id"])
+
+
+def _commit(
+    load: Load, table: Table, metadata: Mapping[str, Any], objects: tuple[ObjectVersion, ...]
+) -> None:
+    digests = [digest for item in objects for digest in load.batch.replaces.get(item, ())]
+    properties = marker(load.batch.id, load.counts(metadata, objects))
+    merges = bool(load.contract.upsert_by or digests)
+    if merges and not table.is_empty():
+        _merge(load, metadata, objects, digests, properties)
+        return
+    if load.written != objects:
+        _discard(load, table, keep=False)
+        load.files = _write_files(load, table, metadata, objects)
+        load.written = objects
+    load.ledger.refuse_lost_claims(load.batch.id, objects)
+    table.append(load.files, properties)
+
+
+def _write_files(
+    load: Load, table: Table, metadata: Mapping[str, Any], objects: Sequence[ObjectVersion]
+) -> list[Any]:
+    """Writes the objects' rows as data files of the table, and commits nothing.
+
+    Iceberg's own rewriting of data files works so: Spark writes under an id, and keeps the
+    files for whoever asks by it. That the commit is apart lets a conflict keep the files.
     """
-    properties = {**table.metadata.properties, "commit.retry.num-retries": "0"}
-    return Table(
-        identifier=table.name(),
-        metadata=table.metadata.model_copy(update={"properties": properties}),
-        metadata_location=table.metadata_location,
-        io=table.io,
-        catalog=committing_catalog,
+    if load.contract.upsert_by:
+        rows = _last_events(load, load.rows(metadata, objects, ordered=True))
+        if load.contract.delete_marker:
+            from pyspark.sql import functions
+
+            gone = functions.col(quoted(load.contract.delete_marker))
+            rows = rows.filter(~functions.coalesce(gone, functions.lit(False)))
+        rows = rows.drop(RANK_COLUMN, RECORD_COLUMN)
+    else:
+        _judge_keys(load, metadata, objects)
+        rows = load.rows(metadata, objects, ordered=False)
+    write_id = str(uuid.uuid4())
+    rows.writeTo(load.name).option("rewritten-file-scan-task-set-id", write_id).append()
+    return table.written_files(write_id)
+
+
+def _last_events(load: Load, rows: Any) -> Any:  # noqa: ANN401 - DataFrames
+    """Of rows with the same primary key, the one of the last event."""
+    from pyspark.sql import Window, functions
+
+    key = [quoted(name) for name in load.contract.upsert_by]
+    latest = Window.partitionBy(*key).orderBy(
+        functions.col(RANK_COLUMN).desc(), functions.col(RECORD_COLUMN).desc()
     )
+    numbered = rows.withColumn("_landfall_place", functions.row_number().over(latest))
+    return numbered.filter("_landfall_place = 1").drop("_landfall_place")
+
+
+def merge_statement(
+    name: str, view: str, columns: Sequence[str], key: Sequence[str], delete_marker: str | None
+) -> str:
+    """The statement that upserts the view's rows by their primary key."""
+    on = " AND ".join(f"t.{quoted(part)} = s.{quoted(part)}" for part in key)
+    gone = f"COALESCE(s.{quoted(delete_marker)}, false)" if delete_marker else None
+    updates = ", ".join(f"t.{quoted(column)} = s.{quoted(column)}" for column in columns)
+    names = ", ".join(quoted(column) for column in columns)
+    values = ", ".join(f"s.{quoted(column)}" for column in columns)
+    deletes, unless = f" WHEN MATCHED AND {gone} THEN DELETE", f" AND NOT {gone}"
+    return "".join(
+        (
+            f"MERGE INTO {name} t USING {view} s ON {on}",
+            deletes if gone else "",
+            f" WHEN MATCHED THEN UPDATE SET {updates}",
+            f" WHEN NOT MATCHED{unless if gone else ''}",
+            f" THEN INSERT ({names}) VALUES ({values})",  # noqa: S608 - names are quoted
+        )
+    )
+
+
+REPLACED_COLUMN = "_landfall_replaced"
+NEW_COLUMN = "_landfall_new"
+
+
+def replace_statement(
+    name: str, view: str, columns: Sequence[str], digests: Sequence[str], own: Sequence[str]
+) -> str:
+    """The statement that puts the view's new rows in the place of the older versions' ones.
+
+    The view has a row for each older version, which meets that one's rows in the table and
+    deletes them, and the new rows, which meet none: their `_landfall_replaced` is no digest,
+    and different in each so that they spread over the tasks. That the condition names the
+    digests, the objects' own among them, tells Spark which data files to read, and Iceberg
+    which concurrent commits are conflicts.
+    """
+    listed = ", ".join(f"'{digest}'" for digest in sorted({*digests, *own}))
+    names = ", ".join(quoted(column) for column in columns)
+    values = ", ".join(f"s.{quoted(column)}" for column in columns)
+    return " ".join(
+        (
+            f"MERGE INTO {name} t USING {view} s",
+            f"ON t.{OBJECT_COLUMN} = s.{REPLACED_COLUMN} AND t.{OBJECT_COLUMN} IN ({listed})",
+            "WHEN MATCHED THEN DELETE",
+            f"WHEN NOT MATCHED AND s.{NEW_COLUMN}",
+            f"THEN INSERT ({names}) VALUES ({values})",  # noqa: S608 - names are quoted
+        )
+    )
+
+
+def _merge(
+    load: Load,
+    metadata: Mapping[str, Any],
+    objects: Sequence[ObjectVersion],
+    digests: Sequence[str],
+    properties: Mapping[str, str],
+) -> None:
+    """Merges the objects' rows into the table, in one commit.
+
+    Spark reads the table as it was loaded, because the catalog keeps it, and Iceberg refuses
+    the commit when somebody has added rows since that it ought to have read.
+    """
+    from pyspark import StorageLevel
+    from pyspark.sql import functions
+
+    contract, spark = load.contract, load.spark
+    columns = [item["name"] for item in schema_of(metadata)["fields"]]
+    if contract.upsert_by:
+        rows = _last_events(load, load.rows(metadata, objects, ordered=True))
+        statement = merge_statement(
+            load.name, "landfall_rows", columns, contract.upsert_by, contract.delete_marker
+        )
+    else:
+        _judge_keys(load, metadata, objects)
+        new = load.rows(metadata, objects, ordered=True)
+        place = functions.concat_ws("+", functions.lit(""), RANK_COLUMN, RECORD_COLUMN)
+        new = new.withColumn(NEW_COLUMN, functions.lit(True)).withColumn(REPLACED_COLUMN, place)
+        new = new.drop(RANK_COLUMN, RECORD_COLUMN)
+        older = spark.createDataFrame([(digest,) for digest in sorted(set(digests))], "d string")
+        nothing = [
+            functions.lit(None).cast(kind.dataType).alias(kind.name) for kind in new.schema[:-2]
+        ]
+        older = older.select(*nothing, functions.lit(False), functions.col("d"))
+        rows = new.union(older)
+        own = [marking_digest(item) for item in objects]
+        statement = replace_statement(load.name, "landfall_rows", columns, digests, own)
+    # The merge reads them more than once; the files are to be read once.
+    rows = rows.persist(StorageLevel.DISK_ONLY)
+    try:
+        rows.count()
+        load.ledger.refuse_lost_claims(load.batch.id, objects)
+        rows.createOrReplaceTempView("landfall_rows")
+        load.lake.run(statement, properties)
+    finally:
+        rows.unpersist()
+
+
+def _judge_keys(load: Load, metadata: Mapping[str, Any], objects: Sequence[ObjectVersion]) -> None:
+    """Looks at the keys of all rows that are to be loaded. The check looks at keys as far as its
+    memory goes, and leaves the rest to this job."""
+    if not load.contract.keys:
+        return
+    rows = load.rows(metadata, objects, ordered=True)
+    for key in load.contract.keys:
+        repeats = find_repeats(rows, key)
+        if not repeats:
+            continue
+        count = sum(row["rows"] - 1 for row in repeats)
+        if load.contract.on_bad_rows == "warn":
+            load.repeated_key_rows[",".join(key)] = count
+            continue
+        named = []
+        for row in repeats[:_NAMED_REPEATS]:
+            first, last = row["first"], row["last"]
+            earlier, later = objects[first[0]], objects[last[0]]
+            of = "" if earlier == later else f" of {earlier.path}"
+            named.append(f"{later.path} record {last[1]} repeats record {first[1]}{of}")
+        words = "1 row repeats" if count == 1 else f"{count} rows repeat"
+        more = ", and more" if len(repeats) > len(named) else ""
+        raise JobError(
+            "File.BadRows",
+            f"{words} the key {', '.join(key)} of another row of the batch: "
+            f"{'; '.join(named)}{more}. There are more keys than the check has memory for, so it "
+            "could not set these rows aside: remove them and upload the files again",
+        )
+
+
+def find_repeats(rows: Any, key: Sequence[str]) -> list[Any]:  # noqa: ANN401 - a DataFrame and rows
+    """Keys that more than one row has, with the first and the last of those rows. A key with a
+    null in it is equal to nothing."""
+    from pyspark.sql import functions
+
+    columns = [functions.col(quoted(name)) for name in key]
+    place = functions.struct(RANK_COLUMN, RECORD_COLUMN)
+    grouped = (
+        rows.dropna(subset=[quoted(name) for name in key])
+        .groupBy(*columns)
+        .agg(
+            functions.count(functions.lit(1)).alias("rows"),
+            functions.min(place).alias("first"),
+            functions.max(place).alias("last"),
+        )
+    )
+    found: list[Any] = grouped.filter("rows > 1").select("rows", "first", "last").collect()
+    return sorted(found, key=lambda row: row["first"])
 
 
 # --- The job -------------------------------------------------------------------------------
 
 
-def load(arguments: Arguments, environment: Mapping[str, str]) -> dict[str, Any]:
+def job_error_in(text: str) -> JobError | None:
+    """The failure that a worker reported, if the text of Spark's exception has one."""
+    found = re.search(r"JobError: ([A-Z]\w+\.[A-Z]\w+): (.*)", text)
+    return JobError(found[1], found[2]) if found else None
+
+
+def load_batch(arguments: Arguments, spark: Any) -> dict[str, Any]:  # noqa: ANN401 - a SparkSession
     """Loads the batch and says what it did."""
     objects = Objects(boto3.client("s3"))
-    bucket, _, key = arguments.batch.removeprefix("s3://").partition("/")
     try:
-        document = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        document = objects.read_address(arguments.batch)
     except ClientError as error:
         raise JobError("Batch.Invalid", f"cannot read {arguments.batch}: {error}") from error
     batch = parse_batch(document, arguments.batch)
@@ -1442,90 +3337,87 @@ def load(arguments: Arguments, environment: Mapping[str, str]) -> dict[str, Any]
     database = contract.database or arguments.database
     for item in batch.objects:
         # Nothing is created for a batch that cannot be loaded.
-        contract.format_of(item.bucket, item.key)
-
-    catalog = open_catalog(environment)
+        contract.source_of(item.bucket, item.key)
     added = added_columns(batch)
-    table = open_table(catalog, contract, added, database, arguments.warehouse)
-    if find_commit(table, batch.id) is None:
-        refuse_split_objects(objects, batch)
+    refuse_times((*contract.columns, *added))
 
-    names = [column.name for column in contract.columns]
-    schema = table.schema()
-    repeated_key_rows: dict[str, int] = {}
-
-    @functools.cache
-    def rows_of(item: ObjectVersion) -> pa.Table:
-        return _read_object(objects, item, contract, schema, names)
-
-    def lines_of(item: ObjectVersion, records: set[int]) -> Mapping[int, int]:
-        return _lines_of(objects, item, contract.format_of(item.bucket, item.key), records)
-
-    def judge(rows: Mapping[ObjectVersion, pa.Table]) -> None:
-        # The check looks at keys as far as its memory goes, and leaves the rest to this job.
-        for key in contract.keys:
-            if repeats := find_repeats(rows, key):
-                if contract.on_bad_rows != "warn":
-                    refuse_repeats(repeats, lines_of)
-                repeated_key_rows[",".join(key)] = repeats.rows
-
-    committing_catalog = open_catalog(environment, commits=True)
-    snapshot = append_once(catalog, committing_catalog, table, batch, rows_of, judge)
+    lake = Lake(spark)
+    lake.ensure(database, contract, added, arguments.warehouse)
+    ledger = Ledger(boto3.client("dynamodb"), arguments.ledger)
+    load = Load(spark, lake, ledger, batch, contract, lake.name(database, contract.table))
+    snapshot = load_rows(load)
     return {
         "batchId": batch.id,
         "table": f"{database}.{contract.table}",
-        "snapshotId": None if snapshot is None else str(snapshot),
-        **({"repeatedKeyRows": repeated_key_rows} if repeated_key_rows else {}),
+        "snapshotId": snapshot,
+        **({"repeatedKeyRows": load.repeated_key_rows} if load.repeated_key_rows else {}),
     }
 
 
-def _read_object(
-    objects: Objects,
-    item: ObjectVersion,
-    contract: Contract,
-    schema: Schema,
-    names: Sequence[str],
-) -> pa.Table:
-    csv_format = contract.format_of(item.bucket, item.key)
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "rows.csv"
-        body = objects.read(item.bucket, item.key, item.etag, item.version_id)
-        try:
-            fetch_text(body, csv_format, path)
-            return read_csv(str(path), csv_format, schema, names)
-        except JobError as error:
-            text = str(error).partition(": ")[2]
-            raise JobError(error.name, f"s3://{item.bucket}/{item.key}: {text}") from None
+def refuse_times(columns: Iterable[Column]) -> None:
+    """Spark has no time of day, and cannot even read a table that has one."""
+    for column in columns:
+        for part in parts_of(column):
+            if part.type == PrimitiveType("time"):
+                raise _unsupported(f"column {column.name} has a time of day")
 
 
-def _lines_of(
-    objects: Objects, item: ObjectVersion, csv_format: CsvFormat, records: set[int]
-) -> dict[int, int]:
-    """The lines in which some records of an object start."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "rows.csv"
-        _fetch_bytes(
-            objects.read(item.bucket, item.key, item.etag, item.version_id), csv_format, path
-        )
-        starts = (number for number, starts, _ in lines_of_records(path, csv_format) if starts)
-        first = 0 if csv_format.header else 1
-        return {record: line for record, line in enumerate(starts, first) if record in records}
+def spark_session() -> Any:  # noqa: ANN401 - a SparkSession
+    """The session, with what the job's promises rest on."""
+    from pyspark.sql import SparkSession
+
+    return (
+        SparkSession.builder.appName("landfall-ingest")
+        # A merge reads the table in the version at which the markers were looked for, because
+        # the catalog hands out the same one until the job asks for a newer.
+        .config(f"spark.sql.catalog.{CATALOG}.cache-enabled", "true")
+        .config(f"spark.sql.catalog.{CATALOG}.cache.expiration-interval-ms", "-1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .getOrCreate()
+    )
+
+
+def unexpected(error: Exception) -> str:
+    """A failure that has no name of its own, in one line: Spark's messages are whole traces."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    said = [line.lstrip(": ") for line in lines if line and not line.startswith("at ")]
+    text = " ".join(said[:2]) or "no message"
+    return f"Job.Failed: {type(error).__name__}: {text[:1000]}; read the run's log"
+
+
+def run(argv: Sequence[str], spark: Any) -> str | None:  # noqa: ANN401 - a SparkSession
+    """Loads the batch of the arguments; answers why that failed, if it did."""
+    try:
+        print(json.dumps(load_batch(Arguments.read(argv), spark)), flush=True)
+    except JobError as error:
+        traceback.print_exc(file=sys.stdout)
+        return str(error)
+    return None
+
+
+def as_module(spark: Any) -> ModuleType:  # noqa: ANN401 - a SparkSession
+    """This file as a module that the workers import. Of the main program Spark would send every
+    function as a value, with all that it uses, and not everything here can be sent."""
+    directory = tempfile.mkdtemp(prefix="landfall-")
+    path = shutil.copyfile(__file__, os.path.join(directory, "landfall_ingest.py"))
+    spark.sparkContext.addPyFile(path)
+    return importlib.import_module("landfall_ingest")
 
 
 def main() -> None:
     """Runs the job.
 
-    Both Glue and MiniStack take the error message from what ends the process, so it ends with
-    one line; the traceback goes to the log before it.
+    Glue takes the error message from what ends the process, so it ends with one line; the
+    traceback goes to the log before it.
     """
     try:
-        arguments = Arguments.read(sys.argv[1:], os.environ)
-        print(json.dumps(load(arguments, os.environ)), flush=True)
+        spark = spark_session()
+        outcome = as_module(spark).run(sys.argv[1:], spark)
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
-        sys.stdout.flush()
-        text = str(error) if isinstance(error, JobError) else f"{type(error).__name__}: {error}"
-        sys.exit(text)
+        outcome = unexpected(error)
+    sys.stdout.flush()
+    sys.exit(outcome)
 
 
 if __name__ == "__main__":

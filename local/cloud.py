@@ -25,6 +25,7 @@ from pathlib import Path
 from types import FrameType
 
 from local import build, console, processes
+from local.spark import jars
 from local.stack import (
     DEFAULT_NAME,
     DEFAULT_REGION,
@@ -134,8 +135,9 @@ def _start_cloud(name: str, region: str, port: int | None) -> Stack:
     directory = state_dir(name)
     port = free_port(_USUAL_PORT) if port is None else port
     endpoint = f"http://{_HOST}:{port}"
-    # Python shell jobs run with the first python3 on the PATH: the one that has PyIceberg.
     variables = with_path(environment(region, endpoint), "tools") | {
+        # Where the Glue runner leaves word of how a run ended.
+        "LANDFALL_GLUE_RUNS": str(_glue_runs(directory)),
         "GATEWAY_PORT": str(port),
         # It would listen on every interface otherwise.
         "BIND_HOST": _HOST,
@@ -331,8 +333,17 @@ def _start_glue_runner(stack: Stack) -> None:
     alive = {process.name for process in processes.recorded(stack.directory) if process.is_alive()}
     if "glue-runner" in alive:
         return
-    command = [sys.executable, "-m", "local.glue_runner", "--job", stack.output("GlueJobName")]
+    if (lack := jars.missing()) is None:
+        jars.fetch()
+    else:
+        console.say(console.warn(f"  no Glue run will succeed here: {lack}"))
+    command = [sys.executable, "-m", "local.glue_runner"]
+    command += ["--job", stack.output("GlueJobName"), "--runs", str(_glue_runs(stack.directory))]
     processes.start("glue-runner", command, stack.environment(), stack.directory, ROOT)
+
+
+def _glue_runs(directory: Path) -> Path:
+    return directory / "glue-runs"
 
 
 def _last_line(path: Path) -> str:

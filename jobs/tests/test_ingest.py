@@ -1,41 +1,16 @@
-"""The Glue job's rules: what it reads, and what it makes of it."""
+"""The Glue job: what it is asked to load, and what contract and table say of it."""
 
-import contextlib
 import json
 import sys
 import unittest
-import uuid
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date, datetime, timezone
-from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
-
-import pyarrow as pa
-from pyiceberg.exceptions import CommitFailedException
-from pyiceberg.schema import Schema
-from pyiceberg.table.update.schema import UpdateSchema
-from pyiceberg.types import (
-    DateType,
-    DecimalType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    StringType,
-    TimestampType,
-    TimestamptzType,
-    TimeType,
-    UUIDType,
-)
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import ingest
+
+P = ingest.PrimitiveType
 
 CONTRACT = """
 apiVersion: v3.1.0
@@ -94,16 +69,14 @@ def batch_document(**changes: Any) -> str:
 
 
 class ArgumentsTest(unittest.TestCase):
-    def test_the_command_line_wins_over_the_environment(self) -> None:
-        read = ingest.Arguments.read(
-            ["--JOB_NAME", "job", "--flag", "--batch", "s3://w/b.json", "--database=sales"],
-            {"batch": "s3://other", "warehouse": "s3://w/"},
-        )
-        self.assertEqual(read, ingest.Arguments("s3://w/b.json", "s3://w", "sales"))
+    def test_arguments_of_glues_own_are_passed_over(self) -> None:
+        words = ["--JOB_NAME", "job", "--flag", "--batch", "s3://w/b.json", "--database=sales"]
+        read = ingest.Arguments.read([*words, "--warehouse", "s3://w/", "--ledger", "l"])
+        self.assertEqual(read, ingest.Arguments("s3://w/b.json", "s3://w", "sales", "l"))
 
     def test_a_missing_argument_is_named(self) -> None:
         with self.assertRaisesRegex(ingest.JobError, "^Job.ArgumentMissing: .*--batch"):
-            ingest.Arguments.read([], {"warehouse": "s3://w", "database": "d"})
+            ingest.Arguments.read(["--warehouse", "s3://w", "--database", "d"])
 
 
 class BatchTest(unittest.TestCase):
@@ -133,8 +106,31 @@ class BatchTest(unittest.TestCase):
         self.assertEqual(batch.previous_batch_ids, ("orders-1",))
         (column,) = ingest.added_columns(batch)
         self.assertEqual(
-            (column.name, column.type, column.required), ("temp_c", DoubleType(), False)
+            (column.name, column.type, column.required), ("temp_c", P("double"), False)
         )
+
+    def test_what_the_check_found_and_what_is_replaced(self) -> None:
+        document = json.loads(batch_document())
+        document["checked"] = [
+            {"index": 0, "records": 9, "rejected": 2, "rejectedRecords": "s3://l/r"}
+        ]
+        document["replaces"] = [{"index": 0, "digests": ["aa", "bb"]}]
+        batch = ingest.parse_batch(json.dumps(document), "")
+        (item,) = batch.objects
+        self.assertEqual(batch.checked[item], ingest.Checked(9, 2, "s3://l/r"))
+        self.assertEqual(batch.replaces[item], ("aa", "bb"))
+        document["checked"][0]["index"] = 1
+        with self.assertRaisesRegex(ingest.JobError, "^Batch.Invalid"):
+            ingest.parse_batch(json.dumps(document), "")
+
+    def test_the_last_event_comes_last(self) -> None:
+        objects = [
+            ingest.ObjectVersion("b", key, "v", None, "e", "t", sequencer)
+            for key, sequencer in [("d", "0A1"), ("c", "9"), ("b", "A1"), ("a", "")]
+        ]
+        batch = ingest.Batch("b", "d", ingest.ContractRef("b", "k", "e", None), tuple(objects))
+        self.assertEqual([item.key for item in batch.in_order_of_events()], ["a", "c", "d", "b"])
+        self.assertEqual(ingest.latest_rank(objects[1]), f"{'9':0>64} t v")
 
 
 def objects_named(*keys: str) -> tuple[ingest.ObjectVersion, ...]:
@@ -169,181 +165,127 @@ class MarkerTest(unittest.TestCase):
         self.assertEqual(ingest.short_digest("s3://landing/a#v#1"), "51e78abeceb05e70")
 
 
-class FakeTable:
-    """A table whose commits go as told: `commit`, `conflict`, `lost` (it went through and
-    nobody said so) or `unavailable` (it did not)."""
-
-    def __init__(self, *attempts: str, snapshots: list[dict[str, str]] | None = None) -> None:
-        self.attempts = list(attempts)
-        self.summaries = snapshots or []
-        # What another writer commits when it makes an attempt a conflict.
-        self.rival: dict[str, str] = {}
-
-    def snapshots(self) -> list[Any]:
-        return [
-            SimpleNamespace(
-                snapshot_id=number, summary=SimpleNamespace(additional_properties=summary)
-            )
-            for number, summary in enumerate(self.summaries, start=1)
-        ]
-
-    def name(self) -> tuple[str, str]:
-        return ("landfall", "orders")
-
-    def load_table(self, _name: tuple[str, str]) -> "FakeTable":
-        return self
-
-    def append(self, _rows: pa.Table, snapshot_properties: dict[str, str]) -> None:
-        attempt = self.attempts.pop(0)
-        if attempt == "conflict":
-            self.summaries.append(self.rival)
-            raise CommitFailedException("somebody was faster")
-        if attempt in ("commit", "lost"):
-            self.summaries.append(snapshot_properties)
-        if attempt in ("lost", "unavailable"):
-            raise TimeoutError("no answer")
-
-
-class AppendTest(unittest.TestCase):
-    def append(self, table: FakeTable, **document: Any) -> tuple[int | None, list[str]]:
-        text = json.dumps(json.loads(batch_document()) | document)
-        batch = ingest.parse_batch(text, "")
-        read: list[str] = []
-
-        def rows_of(item: ingest.ObjectVersion) -> pa.Table:
-            read.append(item.key)
-            return pa.table({"id": [1, 2]})
-
-        with mock.patch.object(ingest, "_pinned", lambda table, _catalog: table):
-            snapshot = ingest.append_once(table, table, table, batch, rows_of, lambda _rows: None)
-        return snapshot, read
-
-    def test_a_commit_carries_the_marker_and_the_rows(self) -> None:
-        table = FakeTable("commit")
-        self.assertEqual(self.append(table)[0], 1)
-        self.assertEqual(table.summaries[0][ingest.OBJECT_ROWS], "2")
-        self.assertEqual(self.append(table), (1, []))
-
-    def test_a_conflict_is_tried_again_and_the_markers_are_looked_for_again(self) -> None:
-        table = FakeTable("conflict", "commit")
-        self.assertEqual(self.append(table)[0], 2)
-        # The rival of the next one is the previous owner of the only object.
-        table = FakeTable("conflict")
-        batch = ingest.parse_batch(batch_document(), "")
-        table.rival = ingest.marker("orders-before", {batch.objects[0]: 2})
-        self.assertEqual(self.append(table, previousBatchIds=["orders-before"])[0], None)
-        self.assertEqual(len(table.summaries), 1)
-
-    def test_what_a_previous_owner_committed_is_not_even_read(self) -> None:
-        batch = ingest.parse_batch(batch_document(), "")
-        table = FakeTable(snapshots=[ingest.marker("orders-before", {batch.objects[0]: 2})])
-        self.assertEqual(self.append(table, previousBatchIds=["orders-before"]), (None, []))
-
-    def test_a_lost_answer_is_settled_by_the_table(self) -> None:
-        self.assertEqual(self.append(FakeTable("lost"))[0], 1)
-        with self.assertRaisesRegex(ingest.JobError, "^Iceberg.CommitUnknown: ") as raised:
-            self.append(FakeTable("unavailable"))
-        self.assertIn("TimeoutError", str(raised.exception))
-
-    def test_rows_that_may_not_be_appended_are_not(self) -> None:
-        def refuse(rows: Any) -> None:
-            raise ingest.JobError("File.BadRows", f"{len(rows)} objects")
-
-        table = FakeTable("commit")
-        batch = ingest.parse_batch(batch_document(), "")
-        with self.assertRaisesRegex(ingest.JobError, "^File.BadRows: 1 objects"):
-            ingest.append_once(
-                table, table, table, batch, lambda _item: pa.table({"id": [1]}), refuse
-            )
-        self.assertEqual(table.summaries, [])
-
-    def test_endless_conflicts_end(self) -> None:
-        with self.assertRaisesRegex(ingest.JobError, "^Iceberg.CommitConflict: "):
-            self.append(FakeTable(*["conflict"] * 20))
-
-
 class ContractTest(unittest.TestCase):
     def test_columns_partition_and_dialect(self) -> None:
         contract = ingest.parse_contract(CONTRACT)
         self.assertEqual((contract.database, contract.table), ("landfall_sales", "orders"))
         self.assertEqual(contract.partition, (("region", "identity"), ("placed_at", "day")))
         self.assertEqual(
-            contract.format_of("landing", "orders/1.csv"),
+            contract.source_of("landing", "orders/1.csv").csv,
             ingest.CsvFormat(delimiter=";", null_value="NULL"),
         )
         with self.assertRaisesRegex(ingest.JobError, "Contract.NotFound"):
-            contract.format_of("landing", "orders/2026/1.csv")
-        schema = ingest.iceberg_schema(contract.columns)
-        self.assertEqual(schema.identifier_field_ids, [1])
+            contract.source_of("landing", "orders/2026/1.csv")
+        schema = ingest.schema_json(contract.columns)
+        self.assertEqual(schema["identifier-field-ids"], [1])
         self.assertEqual(
-            [str(field.field_type) for field in schema.fields],
+            [item["type"] for item in schema["fields"]],
             ["long", "timestamptz", "string", "decimal(12, 2)", "uuid", "date"],
         )
-        spec = ingest.partition_spec(contract, schema)
+        spec = ingest.partition_json(contract, schema)
         self.assertEqual(
-            [(field.name, str(field.transform), field.source_id) for field in spec.fields],
+            [(item["name"], item["transform"], item["source-id"]) for item in spec["fields"]],
             [("region", "identity", 3), ("placed_at_day", "day", 2)],
         )
 
     def test_types(self) -> None:
         for item, expected in [
-            ({"physicalType": "NUMERIC ( 10 , 3 )"}, DecimalType(10, 3)),
-            ({"physicalType": "decimal(5)"}, DecimalType(5, 0)),
-            ({"physicalType": "varchar(20)"}, StringType()),
-            ({"physicalType": "timestamp(6) with time zone"}, TimestamptzType()),
-            ({"physicalType": "uuid", "logicalType": "string"}, UUIDType()),
-            ({"physicalType": "oddity", "logicalType": "integer"}, LongType()),
-            ({"logicalType": "integer", "logicalTypeOptions": {"format": "i32"}}, IntegerType()),
-            ({"logicalType": "integer", "logicalTypeOptions": {"format": "u32"}}, LongType()),
+            ({"physicalType": "NUMERIC ( 10 , 3 )"}, P("decimal", 10, 3)),
+            ({"physicalType": "decimal(5)"}, P("decimal", 5, 0)),
+            ({"physicalType": "varchar(20)"}, P("string")),
+            ({"physicalType": "timestamp(6) with time zone"}, P("timestamptz")),
+            ({"physicalType": "uuid", "logicalType": "string"}, P("uuid")),
+            ({"physicalType": "oddity", "logicalType": "integer"}, P("long")),
+            ({"logicalType": "integer", "logicalTypeOptions": {"format": "i32"}}, P("int")),
+            ({"logicalType": "integer", "logicalTypeOptions": {"format": "u32"}}, P("long")),
             (
                 {"logicalType": "integer", "logicalTypeOptions": {"format": "u64"}},
-                DecimalType(20, 0),
+                P("decimal", 20, 0),
             ),
             (
                 {"logicalType": "integer", "logicalTypeOptions": {"format": "u128"}},
-                DecimalType(38, 0),
+                P("decimal", 38, 0),
             ),
-            ({"logicalType": "number"}, DoubleType()),
-            ({"logicalType": "number", "logicalTypeOptions": {"format": "f32"}}, FloatType()),
-            ({"logicalType": "timestamp"}, TimestampType()),
+            ({"logicalType": "number"}, P("double")),
+            ({"logicalType": "number", "logicalTypeOptions": {"format": "f32"}}, P("float")),
+            ({"logicalType": "timestamp"}, P("timestamp")),
             (
                 {"logicalType": "timestamp", "logicalTypeOptions": {"timezone": True}},
-                TimestamptzType(),
+                P("timestamptz"),
             ),
-            ({"logicalType": "date"}, DateType()),
+            ({"logicalType": "date"}, P("date")),
         ]:
             self.assertEqual(ingest.column_type(item), expected, item)
         with self.assertRaises(ValueError):
             ingest.column_type({"name": "x", "logicalType": "array"})
 
-    def test_columns_that_the_job_cannot_load_are_refused_by_name(self) -> None:
-        for column in [
-            "{name: x, logicalType: array, items: {logicalType: string}}",
-            "{name: x, logicalType: object, properties: [{name: y, logicalType: string}]}",
-            "{name: x, properties: [{name: y, logicalType: string}]}",
-            "{name: x, physicalType: 'map<string,int>'}",
-            "{name: x, physicalType: 'Array < decimal(12,2) >'}",
-            "{name: x, physicalType: ROW, properties: [{name: y, logicalType: string}]}",
-            "{name: x, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}",
-            "{name: x, logicalType: timestamp, logicalTypeOptions: {format: yyyy-MM-dd HH:mm}}",
-            "{name: x, physicalType: timestamp, logicalTypeOptions: {format: yyyyMMdd HHmmss}}",
-            "{name: x, logicalType: timestamp, logicalTypeOptions: {timezone: true, "
-            "defaultTimezone: Europe/Berlin}}",
-        ]:
-            with self.assertRaisesRegex(
-                ingest.JobError, "^Job.ContractUnsupported: column x .*`engine: lambda`"
-            ):
-                ingest.parse_contract(CONTRACT + f"      - {column}\n")
+    def test_nested_types_and_their_ids(self) -> None:
+        text = CONTRACT + (
+            "      - name: items\n"
+            "        logicalType: array\n"
+            "        items:\n"
+            "          logicalType: object\n"
+            "          logicalTypeOptions: {required: [price]}\n"
+            "          properties:\n"
+            "            - {name: sku, logicalType: string, required: true}\n"
+            "            - {name: price, physicalType: 'decimal(9,2)'}\n"
+            '      - {name: m, physicalType: "map<string, struct<`a b`: list<int> not null comment '
+            "'x, y', c double>>\"}\n"
+            "      - {name: s, physicalType: 'struct<at: date>', logicalType: object, properties: "
+            "[{name: at, logicalType: date, logicalTypeOptions: {format: dd.MM.yyyy}}]}\n"
+        )
+        columns = ingest.parse_contract(text).columns[6:]
+        self.assertEqual(
+            [str(column.type) for column in columns],
+            [
+                "list<struct<sku: string, price: decimal(9,2)>>",
+                "map<string, struct<a b: list<int>, c: double>>",
+                "struct<at: date>",
+            ],
+        )
+        fields = ingest.schema_json(columns)["fields"]
+        self.assertEqual([item["id"] for item in fields], [1, 2, 3])
+        element = fields[0]["type"]
+        self.assertEqual(element["element-id"], 4)
+        inner = [(part["id"], part["required"]) for part in element["element"]["fields"]]
+        self.assertEqual(inner, [(5, True), (6, True)])
+        value = fields[1]["type"]
+        self.assertEqual((value["key-id"], value["value-id"]), (7, 8))
+        listed = value["value"]["fields"][0]
+        self.assertEqual((listed["id"], listed["doc"], listed["required"]), (9, "x, y", True))
+        self.assertEqual(listed["type"]["element-id"], 11)
+        self.assertEqual(columns[2].type.fields[0].moment, ingest.Moment("dd.MM.yyyy", None))
+        self.assertEqual(ingest.columns_of_json(fields)[1].type.value.type.fields[0].name, "a b")
+
+    def test_times_of_day_are_refused_by_name(self) -> None:
+        for kind in ["time", "list<struct<a: time>>"]:
+            text = CONTRACT + f"      - {{name: x, physicalType: '{kind}'}}\n"
+            with self.assertRaisesRegex(ingest.JobError, "^Job.ContractUnsupported: column x .*"):
+                ingest.refuse_times(ingest.parse_contract(text).columns)
+
+    def test_what_rows_do_to_those_that_are_there(self) -> None:
+        knobs = (
+            "customProperties: [{property: writeMode, value: upsert}, "
+            "{property: deleteMarker, value: gone}]\n"
+        )
+        contract = ingest.parse_contract(CONTRACT + knobs)
+        self.assertEqual(
+            (contract.upsert_by, contract.delete_marker, contract.keys), (("id",), "gone", ())
+        )
+        knobs = "customProperties: [{property: onOverwrite, value: replace}]\n"
+        contract = ingest.parse_contract(CONTRACT + knobs)
+        self.assertEqual(contract.all_columns()[-1].name, "_landfall_object")
+        self.assertEqual(contract.keys, (("id",),))
 
     def test_formats_that_are_iso_anyway_are_none(self) -> None:
         for options, kind in [
-            ("date, logicalTypeOptions: {format: yyyy-MM-dd}", DateType()),
-            ("time, logicalTypeOptions: {format: 'HH:mm:ss.SSS'}", TimeType()),
-            ("timestamp, logicalTypeOptions: {format: \"uuuu-MM-dd'T'HH:mm:ss\"}", TimestampType()),
+            ("date, logicalTypeOptions: {format: yyyy-MM-dd}", P("date")),
+            ("time, logicalTypeOptions: {format: 'HH:mm:ss.SSS'}", P("time")),
+            ("timestamp, logicalTypeOptions: {format: \"uuuu-MM-dd'T'HH:mm:ss\"}", P("timestamp")),
             (
                 "timestamp, logicalTypeOptions: {timezone: true, defaultTimezone: UTC, "
                 "format: 'yyyy-MM-dd HH:mm:ss.SSSSSSXXX'}",
-                TimestamptzType(),
+                P("timestamptz"),
             ),
         ]:
             text = CONTRACT + f"      - {{name: x, logicalType: {options}}}\n"
@@ -352,29 +294,35 @@ class ContractTest(unittest.TestCase):
     def test_the_dates_of_odcs_3_0_are_told_by_their_format(self) -> None:
         contract = CONTRACT.replace("v3.1.0", "v3.0.2")
         for form, kind in [
-            ("yyyy-MM-dd", DateType()),
-            ("HH:mm:ss", TimeType()),
-            ("yyyy-MM-dd HH:mm:ss", TimestampType()),
-            ("yyyy-MM-dd HH:mm:ssXXX", TimestamptzType()),
+            ("yyyy-MM-dd", P("date")),
+            ("HH:mm:ss", P("time")),
+            ("yyyy-MM-dd HH:mm:ss", P("timestamp")),
+            ("yyyy-MM-dd HH:mm:ssXXX", P("timestamptz")),
         ]:
             item = f"{{name: x, logicalType: date, logicalTypeOptions: {{format: '{form}'}}}}"
             read = ingest.parse_contract(contract + f"      - {item}\n")
             self.assertEqual(read.columns[-1].type, kind, form)
 
-    def test_formats_that_are_no_delimited_text_are_refused_for_their_files_only(self) -> None:
-        for name in ["json", "jsonl", "ndjson", "parquet", "avro"]:
-            other = f"  - {{server: b, type: s3, location: s3://landing/b/, format: {name}}}\n"
+    def test_formats(self) -> None:
+        for server, expected in [
+            ("format: json", ("json", "auto", "auto")),
+            ("format: jsonl", ("json", "lines", "auto")),
+            ("format: ndjson", ("json", "lines", "auto")),
+            ("format: json, delimiter: array", ("json", "array", "auto")),
+            ("format: json, delimiter: new_line", ("json", "lines", "auto")),
+            ("format: parquet", ("parquet", "auto", "none")),
+            ("format: avro", ("avro", "auto", "auto")),
+        ]:
+            other = f"  - {{server: b, type: s3, location: s3://landing/b/, {server}}}\n"
             contract = ingest.parse_contract(CONTRACT.replace("schema:\n", other + "schema:\n"))
-            contract.format_of("landing", "orders/1.csv")
-            with self.assertRaisesRegex(
-                ingest.JobError, f"^Job.ContractUnsupported: s3://landing/b/1 is .*`{name}`"
-            ):
-                contract.format_of("landing", "b/1")
+            found = contract.source_of("landing", "b/1")
+            self.assertEqual((found.format, found.json_layout, found.compression), expected)
+            self.assertEqual(contract.source_of("landing", "orders/1.csv").format, "csv")
 
     def test_scalars_are_read_as_yaml_1_2_says(self) -> None:
         def null_value(written: str) -> str | None:
             text = CONTRACT.replace('value: "NULL"', f"value: {written}")
-            return ingest.parse_contract(text).format_of("landing", "orders/1.csv").null_value
+            return ingest.parse_contract(text).source_of("landing", "orders/1.csv").csv.null_value
 
         # PyYAML by itself makes False, -999.0, 8, a time and a date of these.
         for written in ["NO", "-999.00", "010", "12:30", "2013-01-01", "1_000"]:
@@ -386,10 +334,10 @@ class ContractTest(unittest.TestCase):
         self.assertEqual((column.name, column.description), ("on", "yes"))
 
     def test_dialects(self) -> None:
-        def dialect(server: str) -> ingest.CsvFormat | str:
+        def dialect(server: str) -> ingest.CsvFormat:
             text = CONTRACT.replace('    format: csv\n    delimiter: ";"\n', server)
             self.assertNotEqual(text, CONTRACT)
-            return ingest.parse_contract(text).sources[0][1]
+            return ingest.parse_contract(text).sources[0].csv
 
         self.assertEqual(
             dialect("    format: tsv\n"), ingest.CsvFormat(delimiter="\t", null_value="NULL")
@@ -402,15 +350,16 @@ class ContractTest(unittest.TestCase):
             "      - {property: compression, value: zstd}\n"
             '      - {property: quote, value: "\'"}',
         )
+        source = ingest.parse_contract(text).sources[0]
+        self.assertEqual(source.compression, "zstd")
         self.assertEqual(
-            ingest.parse_contract(text).sources[0][1],
+            source.csv,
             ingest.CsvFormat(
                 delimiter=";",
                 quote="'",
                 header=False,
                 comment="#",
                 skip_lines=3,
-                compression="zstd",
             ),
         )
 
@@ -487,142 +436,100 @@ class ContractTest(unittest.TestCase):
             ("truncate[4]", "truncate[4]", "_trunc"),
             ("identity", "identity", ""),
         ]:
-            transform, added = ingest.parse_transform(text)
-            self.assertEqual((str(transform), added), (name, suffix))
+            self.assertEqual(ingest.parse_transform(text), (name, suffix))
         for text in ["week", "bucket", "day[3]", "bucket[x]", "bucket(4)"]:
             with self.assertRaises(ValueError):
                 ingest.parse_transform(text)
 
     def test_promotions_are_those_of_the_spec(self) -> None:
-        self.assertTrue(ingest.is_widening(IntegerType(), LongType()))
-        self.assertTrue(ingest.is_widening(DecimalType(4, 2), DecimalType(6, 2)))
-        self.assertFalse(ingest.is_widening(LongType(), IntegerType()))
-        self.assertFalse(ingest.is_widening(DecimalType(4, 2), DecimalType(6, 3)))
-        self.assertFalse(ingest.is_widening(DateType(), TimestampType()))
+        self.assertTrue(ingest.is_widening(P("int"), P("long")))
+        self.assertTrue(ingest.is_widening(P("decimal", 4, 2), P("decimal", 6, 2)))
+        self.assertFalse(ingest.is_widening(P("long"), P("int")))
+        self.assertFalse(ingest.is_widening(P("decimal", 4, 2), P("decimal", 6, 3)))
+        self.assertFalse(ingest.is_widening(P("date"), P("timestamp")))
 
 
-class EvolvingTable:
-    """A table whose schema changes without a catalog."""
-
-    def __init__(self, schema: Schema) -> None:
-        self.current = schema
-
-    def schema(self) -> Schema:
-        return self.current
-
-    @contextlib.contextmanager
-    def update_schema(self) -> Iterator[UpdateSchema]:
-        transaction = mock.Mock()
-        transaction.table_metadata.partition_specs = []
-        transaction.table_metadata.schemas = [self.current]
-        update = UpdateSchema(transaction, schema=self.current)
-        yield update
-        self.current = update._apply()
+def table(contract: ingest.Contract) -> dict[str, Any]:
+    return ingest.schema_json(contract.all_columns())
 
 
-class EvolveTest(unittest.TestCase):
+class EvolutionTest(unittest.TestCase):
+    def steps(self, before: str, after: str, *added: ingest.Column) -> list[tuple[str, str]]:
+        schema = table(ingest.parse_contract(before))
+        steps = ingest.evolution(schema, ingest.parse_contract(after), added)
+        return [(step.change, ".".join(step.path)) for step in steps]
+
+    def test_columns_fields_and_types_grow(self) -> None:
+        before = CONTRACT + (
+            "      - {name: s, physicalType: 'struct<a: int, l: list<struct<x: int>>>'}\n"
+        )
+        after = CONTRACT + (
+            "      - {name: s, physicalType: 'struct<a: long, l: list<struct<x: int, y: date>>>'}\n"
+            "      - {name: new, logicalType: string, required: true}\n"
+        )
+        more = ingest.Column("more", P("double"))
+        self.assertEqual(
+            self.steps(before, after, more, ingest.Column("due", P("string"))),
+            [("widen", "s.a"), ("add", "s.l.element.y"), ("add", "new"), ("add", "more")],
+        )
+        # The table may be wider than the contract, and have columns of others.
+        self.assertEqual(self.steps(after, CONTRACT), [])
+        with self.assertRaisesRegex(
+            ingest.JobError, r"^Iceberg.SchemaMismatch: column s\.a is long"
+        ):
+            self.steps(after, before.replace("a: int", "a: string"))
+
     def test_only_evolve_makes_columns_optional(self) -> None:
-        int_type = "logicalType: integer, logicalTypeOptions: {format: i32}"
-        before = CONTRACT + f"      - {{name: last, {int_type}, required: true}}\n"
-        for policy, required in [("evolve", False), ("review", True), ("reject", True)]:
-            knob = f"customProperties: [{{property: onDrift, value: {policy}}}]\n"
-            for item, expected in [(int_type, IntegerType()), ("logicalType: integer", LongType())]:
-                table = EvolvingTable(ingest.iceberg_schema(ingest.parse_contract(before).columns))
-                after = CONTRACT + f"      - {{name: last, {item}}}\n" + knob
-                ingest.evolve(table, ingest.parse_contract(after), [])
-                field = table.schema().find_field("last")
-                self.assertEqual((field.required, field.field_type), (required, expected))
-                self.assertEqual(table.schema().identifier_field_ids, [1])
-
-    def test_a_key_that_may_be_null_identifies_nothing(self) -> None:
-        contract = ingest.parse_contract(CONTRACT)
-        table = EvolvingTable(ingest.iceberg_schema(contract.columns))
-        columns = tuple(replace(c, required=False, is_primary_key=False) for c in contract.columns)
-        ingest.evolve(table, replace(contract, columns=columns, relaxes=True), [])
-        self.assertEqual(table.schema().identifier_field_ids, [])
-        self.assertFalse(any(field.required for field in table.schema().fields))
-
-
-class RowsTest(unittest.TestCase):
-    def read(self, text: str, csv_format: ingest.CsvFormat | None = None) -> pa.Table:
-        contract = ingest.parse_contract(CONTRACT)
-        schema = ingest.iceberg_schema(contract.columns)
-        with TemporaryDirectory() as directory:
-            path = Path(directory) / "rows.csv"
-            path.write_text(text, encoding="utf-8")
-            names = [column.name for column in contract.columns]
-            csv_format = csv_format or contract.format_of("landing", "orders/1.csv")
-            return ingest.read_csv(str(path), csv_format, schema, names)
-
-    def test_values_take_the_tables_types(self) -> None:
-        device = uuid.UUID("01234567-89ab-cdef-0123-456789abcdef")
-        rows = self.read(
-            "\ufeffregion;id;placed_at;amount;device;due\r\n"
-            f'"a\nb";1;2026-11-21T09:00:00.5+01:00;-12.30;{device};2026-11-30\r\n'
-            '"";2;2026-11-21 08:00:00Z;NULL;;\r\n'
-        )
+        optional = CONTRACT.replace("required: true, primaryKey: true", "required: false")
+        self.assertEqual(self.steps(CONTRACT, optional), [])
+        knobs = "customProperties: [{property: onDrift, value: evolve}]\n"
+        # A key that may be null identifies nothing.
         self.assertEqual(
-            rows.column_names, ["id", "placed_at", "region", "amount", "device", "due"]
+            self.steps(CONTRACT, optional + knobs), [("identify", ""), ("relax", "id")]
         )
-        first, second = rows.to_pylist()
-        self.assertEqual(first["region"], "a\nb")
+
+
+class CommitsTest(unittest.TestCase):
+    def test_what_any_snapshot_holds_is_not_loaded_again(self) -> None:
+        a, b, c = objects_named("a", "b", "c")
+        snapshots = [
+            {"snapshot-id": 1, "summary": ingest.marker("before", {a: 1})},
+            {"snapshot-id": 2, "summary": ingest.marker("other", {b: 1})},
+            {"snapshot-id": 3, "summary": {"operation": "append"}},
+        ]
+        reference = ingest.ContractRef("b", "k", "e", None)
+        batch = ingest.Batch("now", "d", reference, (a, b, c), previous_batch_ids=("before",))
+        left = ingest.objects_to_load({"snapshots": snapshots}, batch)
+        self.assertEqual([item.key for item in left], ["b", "c"])
+        self.assertEqual(len(ingest.objects_to_load({}, batch)), 3)
+
+
+class StatementTest(unittest.TestCase):
+    def test_names_are_quoted(self) -> None:
+        text = ingest.merge_statement("t", "v", ["a`b", "c d"], ["a`b"], "c d")
+        self.assertIn("ON t.`a``b` = s.`a``b` WHEN MATCHED AND COALESCE(s.`c d`, false)", text)
+        self.assertIn(
+            "NOT MATCHED AND NOT COALESCE(s.`c d`, false) THEN INSERT (`a``b`, `c d`)", text
+        )
+        self.assertNotIn("DELETE", ingest.merge_statement("t", "v", ["a"], ["a"], None))
+
+
+class FailureTest(unittest.TestCase):
+    def test_a_workers_failure_is_found_in_sparks_words(self) -> None:
+        text = (
+            "An exception was thrown\n  File x\nlandfall_ingest.JobError: Job.NotAsChecked: "
+            "s3://b/k is not as\n\tat org.apache"
+        )
+        found = ingest.job_error_in(text)
+        self.assertEqual(str(found), "Job.NotAsChecked: s3://b/k is not as")
+        self.assertIsNone(ingest.job_error_in("Py4JJavaError: nothing"))
+
+    def test_a_failure_without_a_name_is_one_line(self) -> None:
+        error = RuntimeError("calling o1.sql.\n: java.lang.X: denied\n\tat a.b\n\tat c.d")
         self.assertEqual(
-            first["placed_at"], datetime(2026, 11, 21, 8, 0, 0, 500_000, tzinfo=timezone.utc)
+            ingest.unexpected(error),
+            "Job.Failed: RuntimeError: calling o1.sql. java.lang.X: denied; read the run's log",
         )
-        self.assertEqual(first["amount"], Decimal("-12.30"))
-        self.assertEqual(
-            uuid.UUID(bytes=bytes(getattr(first["device"], "bytes", first["device"]))), device
-        )
-        self.assertEqual(first["due"], date(2026, 11, 30))
-        # A quoted empty field is an empty text; an unquoted one, and the null value, are null.
-        self.assertEqual(second["region"], "")
-        self.assertEqual([second[name] for name in ("amount", "device", "due")], [None] * 3)
-
-    def test_booleans_are_written_in_any_case(self) -> None:
-        self.assertEqual(len(set(ingest._in_any_case("true"))), 16)
-        self.assertIn("FaLsE", ingest._in_any_case("false"))
-
-    def test_a_quoted_empty_field_is_an_empty_text_and_of_other_types_null(self) -> None:
-        rows = self.read('"region";"id";"due";"device"\n"";"7";"";""\nNULL;"8";"2026-11-30";\n')
-        self.assertEqual(rows["region"].to_pylist(), ["", None])
-        self.assertEqual(rows["id"].to_pylist(), [7, 8])
-        self.assertEqual(rows["due"].to_pylist(), [None, date(2026, 11, 30)])
-        self.assertEqual(rows["device"].to_pylist(), [None, None])
-        rows = self.read('due;id\n"";7\n')
-        self.assertEqual(rows["due"].to_pylist(), [None])
-
-    def test_columns_that_the_file_lacks_are_null(self) -> None:
-        rows = self.read("id\n7\n")
-        self.assertEqual(rows["id"].to_pylist(), [7])
-        self.assertEqual(rows["due"].to_pylist(), [None])
-
-    def test_without_a_header_fields_are_the_contracts_columns(self) -> None:
-        rows = self.read("7,,eu,1.00,,\n", ingest.CsvFormat(header=False))
-        self.assertEqual(rows["region"].to_pylist(), ["eu"])
-
-    def test_what_does_not_fit_fails_by_name(self) -> None:
-        for text, name in [
-            ("id;region\nx;eu\n", "File.BadRows"),
-            ("id;region\n1;eu;more\n", "File.BadRows"),
-            ("id;region\n;eu\n", "File.BadRows"),
-            ("id;amount\n1;1.234\n", "File.BadRows"),
-            ("id;placed_at\n1;2026-11-21T08:00:00\n", "File.BadRows"),
-            ("id;colour\n1;red\n", "Schema.ColumnUnknown"),
-        ]:
-            with self.assertRaises(ingest.JobError, msg=text) as raised:
-                self.read(text)
-            self.assertEqual(raised.exception.name, name, text)
-
-    def test_faults_repeat_no_value_of_the_file(self) -> None:
-        for text, words in [
-            ("id;region\nsecret;eu\n", "column id has a value that is no long"),
-            ("id;region\n1;secret;more\n", "a record has 3 fields instead of 2"),
-        ]:
-            with self.assertRaisesRegex(ingest.JobError, words) as raised:
-                self.read(text)
-            self.assertNotIn("secret", str(raised.exception))
-            self.assertIsNone(raised.exception.__cause__)
-            self.assertTrue(raised.exception.__suppress_context__)
 
 
 if __name__ == "__main__":

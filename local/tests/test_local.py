@@ -79,12 +79,12 @@ def test_a_reused_process_id_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_parameters_of_samconfig_are_kept_and_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = {"Architecture": "x86_64", "GlueJobType": "pythonshell"}
+    kept = {"Architecture": "x86_64", "GlueDatabase": "sales"}
     monkeypatch.setattr(build, "_samconfig_parameters", lambda: dict(kept))
     assert build.overrides({"Architecture": "arm64", "LogLevel": "debug"}) == [
         "--parameter-overrides",
         "Architecture=arm64",
-        "GlueJobType=pythonshell",
+        "GlueDatabase=sales",
         "LogLevel=debug",
     ]
 

@@ -5,8 +5,13 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use crate::contracts::{TestContract, good_file};
 use crate::stack::Stack;
 
+/// The runner takes one run at a time, and each takes as long as Spark takes to start: a test
+/// begins to wait when it is its turn.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn a_batch_for_glue_is_loaded_by_the_job() {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await;
     let dataset = Stack::unique("big");
     let alerts = stack.alerts_of(&dataset).await;
@@ -30,31 +35,90 @@ async fn a_batch_for_glue_is_loaded_by_the_job() {
     assert_eq!(alerts.next_alert().await.kind, "success");
 }
 
-/// The job loads whole files only: a bad row in one stops it, and its own words, with the
-/// row, must reach the person who is paged.
+/// What the check sets aside, the job leaves out: the same records, by their numbers.
 #[tokio::test]
-async fn a_failed_run_fails_the_execution_with_glues_message() {
+async fn rejected_records_are_left_out_by_the_job() {
+    let _turn = TURN.lock().await;
     let stack = Stack::connect().await;
-    let dataset = Stack::unique("broken_run");
-    let alerts = stack.alerts_of(&dataset).await;
+    let dataset = Stack::unique("set_aside");
     let mut contract = TestContract::of(&dataset, stack.landing());
     contract.policy = &[("engine", "glue"), ("onBadRows", "quarantine")];
     stack.put_contract(&dataset, &contract.text()).await;
     let key = format!("{dataset}/mixed.csv");
-    stack.upload(&key, format!("{}x,Ann,1,2026-11-01,\n", good_file(1, 5))).await;
+    let bad = "x,Ann,1,2026-11-01,\n7,An\"n,1,2026-11-01,\n";
+    stack.upload(&key, format!("{}{bad}9,Ann,1,2026-11-01,\n", good_file(1, 5))).await;
+
+    let execution = stack.one_execution(&dataset).await;
+    assert_eq!(execution.status, ExecutionStatus::Succeeded, "{execution:#?}");
+    assert!(execution.went_through("Run Glue job"), "{:?}", execution.states);
+    let table = stack.table(&dataset, &["--sum", "id"]).await;
+    assert_eq!((table["rowCount"].as_u64(), table["sums"]["id"].as_i64()), (Some(6), Some(24)));
+    let item = &stack.ledger(&key).await[0];
+    assert_eq!((item["state"].as_str(), item["rows"].as_str()), ("committed", "6"));
+    assert_eq!(item["rejectedRows"], "2", "{item:?}");
+}
+
+/// A merge by the primary key: the last event wins, and a marker deletes.
+#[tokio::test]
+async fn rows_are_updated_and_deleted_by_their_key() {
+    let _turn = TURN.lock().await;
+    let stack = Stack::connect().await;
+    let dataset = Stack::unique("upsert");
+    let mut contract = TestContract::of(&dataset, stack.landing());
+    contract.policy = &[("writeMode", "upsert"), ("deleteMarker", "gone")];
+    contract.columns = "      - {name: gone, logicalType: boolean}\n";
+    let text = contract.text().replace("        required: true\n", "        primaryKey: true\n");
+    stack.put_contract(&dataset, &text).await;
+    let header = "id,name,amount,day,at,gone\n";
+    let rows = "1,Ann,1,2026-11-01,,\n2,Bob,2,2026-11-02,,\n1,Anne,3,2026-11-01,,\n";
+    stack.upload(&format!("{dataset}/a.csv"), format!("{header}{rows}")).await;
+    let first = stack.one_execution(&dataset).await;
+    assert_eq!(first.status, ExecutionStatus::Succeeded, "{first:#?}");
+    let table = stack.table(&dataset, &["--sum", "amount"]).await;
+    assert_eq!(
+        (table["rowCount"].as_u64(), table["sums"]["amount"].as_str()),
+        (Some(2), Some("5.00"))
+    );
+
+    let rows = "2,Bob,,,,true\n1,Anna,10,2026-11-03,,false\n4,Di,5,2026-11-01,,\n";
+    stack.upload(&format!("{dataset}/b.csv"), format!("{header}{rows}")).await;
+    let executions = stack.executions(&dataset, 2).await;
+    assert!(executions.iter().all(|it| it.status == ExecutionStatus::Succeeded), "{executions:#?}");
+    let table = stack.table(&dataset, &["--sum", "amount", "--sum", "id"]).await;
+    assert_eq!(table["rowCount"], 2, "{table}");
+    assert_eq!(
+        (table["sums"]["id"].as_i64(), table["sums"]["amount"].as_str()),
+        (Some(5), Some("15.00"))
+    );
+}
+
+/// A column that Spark cannot write stops the run, and its own words must reach the person who
+/// is paged.
+#[tokio::test]
+async fn a_failed_run_fails_the_execution_with_glues_message() {
+    let _turn = TURN.lock().await;
+    let stack = Stack::connect().await;
+    let dataset = Stack::unique("broken_run");
+    let alerts = stack.alerts_of(&dataset).await;
+    let mut contract = TestContract::of(&dataset, stack.landing());
+    contract.policy = &[("engine", "glue")];
+    contract.columns = "      - {name: clock, logicalType: time}\n";
+    stack.put_contract(&dataset, &contract.text()).await;
+    let key = format!("{dataset}/clocks.csv");
+    stack.upload(&key, "id,name,clock\n1,Ann,08:00:00\n").await;
 
     let execution = stack.one_execution(&dataset).await;
     assert_eq!(execution.status, ExecutionStatus::Failed, "{execution:#?}");
     assert_eq!(execution.error.as_deref(), Some("Glue.RunFailed"), "{execution:#?}");
-    assert!(execution.cause.as_deref().unwrap_or_default().contains("mixed.csv"), "{execution:#?}");
+    let words = "Job.ContractUnsupported: column clock";
+    assert!(execution.cause.as_deref().unwrap_or_default().contains(words), "{execution:#?}");
     for state in ["Describe failure", "Alert on failure", "Record failure", "Fail"] {
         assert!(execution.went_through(state), "{state}: {:?}", execution.states);
     }
     let alert = alerts.next_alert().await;
     assert_eq!((alert.kind.as_str(), alert.severity.as_str()), ("failure", "error"));
-    assert!(alert.text().contains("mixed.csv"), "{}", alert.text());
+    assert!(alert.text().contains("clock"), "{}", alert.text());
     let item = &stack.ledger(&key).await[0];
     assert_eq!(item["state"], "failed", "{item:?}");
     assert!(item["reason"].contains("Glue.RunFailed"), "{item:?}");
-    assert_eq!(stack.table(&dataset, &[]).await["rowCount"], 0);
 }

@@ -1,0 +1,51 @@
+"""A Spark session for tests: two cores, and an Iceberg catalog in memory in the place of Glue's.
+
+The catalog's name, its caching and the Spark settings are those of the job.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from local.spark import jars
+from local.stack import ROOT
+
+# On two cores hundreds of tiny tasks would take longer than the work.
+SMALL = {
+    "spark.master": "local[2]",
+    "spark.ui.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.memory": "2g",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+}
+
+
+def start(scratch: Path) -> Any:  # noqa: ANN401 - a SparkSession
+    """Starts the session; what Spark spills goes below `scratch`."""
+    import ingest
+    from pyspark.sql import SparkSession
+
+    # Workers run the same Python, and import the job by its name.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "jobs"), str(ROOT)])
+    catalog = f"spark.sql.catalog.{ingest.CATALOG}"
+    settings = SMALL | {
+        "spark.jars": ",".join(map(str, jars.fetch())),
+        "spark.sql.extensions": (
+            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions"
+        ),
+        catalog: "org.apache.iceberg.spark.SparkCatalog",
+        # It keeps files in memory too; tasks and driver are one process here.
+        f"{catalog}.catalog-impl": "org.apache.iceberg.inmemory.InMemoryCatalog",
+        "spark.local.dir": str(scratch),
+        "spark.sql.warehouse.dir": str(scratch / "warehouse"),
+        "spark.log.level": "ERROR",
+    }
+    builder = SparkSession.builder
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    builder.getOrCreate()
+    return ingest.spark_session()
