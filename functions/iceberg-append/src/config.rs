@@ -15,6 +15,8 @@ pub struct Config {
     pub glue_job_name: String,
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE`, which Lambda sets: MB. Zero where it is not.
     pub memory_megabytes: u64,
+    /// `TABLE_OPTIMIZER_ROLE_ARN`: what Glue's table optimizers may do.
+    pub table_optimizer_role_arn: Option<String>,
 }
 
 impl Config {
@@ -29,6 +31,7 @@ impl Config {
             glue_database: environment.required("GLUE_DATABASE")?,
             glue_job_name: environment.required("GLUE_JOB_NAME")?,
             memory_megabytes: environment.parsed("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 0)?,
+            table_optimizer_role_arn: environment.optional("TABLE_OPTIMIZER_ROLE_ARN"),
         })
     }
 }

@@ -238,6 +238,7 @@ async fn append_until_committed(
                 // They are the table's now, whatever becomes of the settlement.
                 let counted = pending.written.take().map_or_else(Vec::new, |it| it.objects);
                 settle::committed(&deps.ledger, &owner, &ours, &commit, &counted).await?;
+                deps.lake.arrange_maintenance(&loaded, &contract).await;
                 return Ok(committed(output, &commit));
             }
             CommitOutcome::Unknown(error) => {
@@ -299,6 +300,7 @@ async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Err
         return Err(missing().into());
     }
     output.duplicates.extend(left);
+    deps.lake.arrange_maintenance(&loaded, &contract).await;
     Ok(output)
 }
 

@@ -15,7 +15,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let s3 = aws_sdk_s3::Client::new(&sdk);
     let glue = aws_sdk_glue::Client::new(&sdk);
     let deps = Deps {
-        lake: Lake::new(glue.clone(), s3.clone(), format!("s3://{}", config.warehouse_bucket)),
+        lake: Lake::new(glue.clone(), s3.clone(), format!("s3://{}", config.warehouse_bucket))
+            .with_optimizer_role(config.table_optimizer_role_arn),
         ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&sdk), config.ledger_table),
         reader: ObjectReader::new(s3.clone()),
         s3,

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod contradiction;
+mod growth;
+mod maintenance;
 mod replace;
 mod schema;
 

@@ -1,6 +1,6 @@
 //! The Glue Data Catalog.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_sdk_glue::error::BoxError;
 use aws_sdk_glue::operation::create_table::CreateTableError;
@@ -15,7 +15,8 @@ use landfall_messages::{ObjectVersion, TableIdentity};
 use crate::commit::{Commit, CommitOutcome};
 use crate::error::{LakeError, name_of};
 use crate::glue_table::{METADATA_LOCATION, table_input};
-use crate::marker;
+use crate::maintenance::expiry_properties;
+use crate::marker::{self, SnapshotsByBatch, rows_of};
 use crate::schema::{self, ColumnToAdd};
 use crate::storage::file_io;
 
@@ -28,6 +29,7 @@ pub struct Lake {
     pub(crate) glue: aws_sdk_glue::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     warehouse: String,
+    pub(crate) optimizer_role: Option<String>,
 }
 
 /// A table as it was at one version: what a commit compares against.
@@ -37,6 +39,8 @@ pub struct LoadedTable {
     pub identity: TableIdentity,
     pub(crate) table: Table,
     pub(crate) glue_table: aws_sdk_glue::types::Table,
+    /// Made when the first object is looked for.
+    by_batch: OnceLock<SnapshotsByBatch>,
 }
 
 /// The contract's table; its database is the deployment's where the contract names none.
@@ -49,6 +53,19 @@ pub fn table_of(contract: &Contract, default_database: &str) -> TableIdentity {
 }
 
 impl LoadedTable {
+    pub(crate) fn new(
+        identity: TableIdentity,
+        table: Table,
+        glue_table: aws_sdk_glue::types::Table,
+    ) -> Self {
+        Self { identity, table, glue_table, by_batch: OnceLock::new() }
+    }
+
+    /// `database.table`.
+    pub(crate) fn name(&self) -> String {
+        name_of(&self.identity)
+    }
+
     /// The table's metadata.
     pub fn metadata(&self) -> &TableMetadata {
         self.table.metadata()
@@ -63,9 +80,14 @@ impl LoadedTable {
     /// The commit of that batch which added the object's rows, if there is one.
     pub fn find_object(&self, batch_id: &str, object: &ObjectVersion) -> Option<Commit> {
         let location = self.table.metadata_location().unwrap_or_default();
-        marker::find_all(self.metadata(), batch_id)
+        self.by_batch
+            .get_or_init(|| SnapshotsByBatch::of(self.metadata()))
+            .of_batch(batch_id)
+            .iter()
+            .find(|snapshot| {
+                rows_of(&snapshot.summary().additional_properties, object).is_some()
+            })
             .map(|snapshot| Commit::of(snapshot, location))
-            .find(|commit| commit.rows_of(object).is_some())
     }
 
     /// The columns, as the check compares them.
@@ -89,7 +111,13 @@ impl Lake {
         warehouse: impl Into<String>,
     ) -> Self {
         let warehouse = warehouse.into().trim_end_matches('/').to_owned();
-        Self { glue, s3, warehouse }
+        Self { glue, s3, warehouse, optimizer_role: None }
+    }
+
+    /// The ARN of the role that Glue's table optimizers take. Without one, contracts that ask
+    /// for maintenance get a warning.
+    pub fn with_optimizer_role(self, optimizer_role: Option<String>) -> Self {
+        Self { optimizer_role, ..self }
     }
 
     /// The table as it is now, or `None` when there is none.
@@ -137,7 +165,7 @@ impl Lake {
             .await
             .map_err(|error| LakeError::of_iceberg(identity, error))?;
         let table = self.table(identity, metadata, &location)?;
-        Ok(Some(LoadedTable { identity: identity.clone(), table, glue_table }))
+        Ok(Some(LoadedTable::new(identity.clone(), table, glue_table)))
     }
 
     /// The table's columns, or `None` when there is no table yet.
@@ -273,12 +301,12 @@ impl Lake {
             .schema(schema)
             .partition_spec_opt(spec)
             .format_version(FormatVersion::V2)
-            .properties([
+            .properties(expiry_properties(contract.policy.maintenance).into_iter().chain([
                 ("write.parquet.compression-codec".to_owned(), "zstd".to_owned()),
                 // Old metadata files would else pile up: one for every commit, for ever.
                 (DELETE_AFTER_COMMIT.to_owned(), "true".to_owned()),
                 ("write.metadata.previous-versions-max".to_owned(), "20".to_owned()),
-            ])
+            ]))
             .build();
         let metadata = TableMetadataBuilder::from_table_creation(creation)
             .and_then(TableMetadataBuilder::build)

@@ -127,6 +127,28 @@ impl Lake {
         self.outcome(view, committed, None).await
     }
 
+    /// Sets table properties, if the table is still at the loaded version.
+    pub(crate) async fn commit_properties(
+        &self,
+        loaded: &LoadedTable,
+        properties: HashMap<String, String>,
+    ) -> Result<CommitOutcome, LakeError> {
+        let refused = |error| LakeError::of_iceberg(&loaded.identity, error);
+        let view = PinnedCatalog::of(self, loaded)?;
+        let transaction = Transaction::new(&view.table);
+        let committed = properties
+            .into_iter()
+            .fold(transaction.update_table_properties(), |action, (key, value)| {
+                action.set(key, value)
+            })
+            .apply(transaction)
+            .map_err(refused)?
+            .commit(&view)
+            .await
+            .and_then(|table| Staged::of(&table));
+        self.outcome(view, committed, None).await
+    }
+
     async fn outcome(
         &self,
         view: PinnedCatalog,

@@ -10,6 +10,7 @@ mod commit;
 mod data_files;
 mod error;
 mod glue_table;
+mod maintenance;
 mod marker;
 mod schema;
 mod storage;

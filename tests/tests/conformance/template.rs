@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cloudformation::{Template, list, read, target, targets, text};
 use crate::functions;
+use crate::machine::Machine;
 
 /// Statements that may say `"Resource": "*"`, each with the only actions it may have.
 const ON_EVERYTHING: [(&str, &[&str]); 3] = [
@@ -225,6 +226,12 @@ fn functions_are_given_the_variables_they_read() {
     }
 }
 
+/// What the variables of a function are set to.
+fn variables_of(properties: &Value) -> Vec<String> {
+    let variables = properties["Environment"]["Variables"].as_object();
+    variables.map(|all| all.values().map(target).collect()).unwrap_or_default()
+}
+
 fn variables(properties: &Value) -> BTreeSet<String> {
     let variables = properties["Environment"]["Variables"].as_object();
     variables.map(|all| all.keys().cloned().collect()).unwrap_or_default()
@@ -238,6 +245,12 @@ fn each_role_serves_one_thing_and_no_managed_policy() {
         let role = &resource["Properties"]["Role"];
         if !role.is_null() {
             users.entry(target(role)).or_default().push(id);
+        }
+        // A role that a function is told of is one that it passes on.
+        for variable in variables_of(&resource["Properties"]) {
+            if variable.ends_with("Role.Arn") {
+                users.entry(variable).or_default().push(id);
+            }
         }
         for policies in ["ManagedPolicyArns", "PermissionsBoundary"] {
             assert!(resource["Properties"][policies].is_null(), "{id}");
@@ -257,6 +270,48 @@ fn each_role_serves_one_thing_and_no_managed_policy() {
     for (name, (_, properties)) in template.functions() {
         assert!(!properties["Role"].is_null(), "{name} would get a role with managed policies");
     }
+}
+
+#[test]
+fn a_role_is_passed_on_to_one_service_that_may_take_it() {
+    let template = Template::load();
+    let roles = template.of_type("AWS::IAM::Role");
+    let mut passed = Vec::new();
+    for role in roles.keys() {
+        for statement in template.statements(role) {
+            let actions = targets(&statement["Action"]);
+            if !actions.contains(&"iam:PassRole".to_owned()) {
+                continue;
+            }
+            assert_eq!(actions, ["iam:PassRole"], "{role}");
+            let service = &statement["Condition"]["StringEquals"]["iam:PassedToService"];
+            for passed_on in targets(&statement["Resource"]) {
+                let id = passed_on.trim_end_matches(".Arn");
+                let trust = &roles[id]["AssumeRolePolicyDocument"]["Statement"][0];
+                assert_eq!(trust["Principal"], json!({ "Service": service }), "{id}");
+                passed.push(format!("{role} passes {id} to {}", text(service)));
+            }
+        }
+    }
+    assert_eq!(passed, ["IcebergAppendRole passes TableOptimizerRole to glue.amazonaws.com"]);
+}
+
+/// `docs/maintenance.md`: a snapshot must outlast all of this.
+#[test]
+fn snapshots_outlast_what_can_be_tried_again() {
+    let template = Template::load();
+    let days = |value: &Value| value.as_u64().expect("seconds").div_ceil(24 * 60 * 60);
+    let execution = days(&Machine::load(&template).definition()["TimeoutSeconds"]);
+    let kept = template.of_type("AWS::SQS::Queue");
+    let kept = kept.values().map(|queue| days(&queue["MessageRetentionPeriod"])).max();
+    let delivered = template
+        .of_type("AWS::Events::Rule")
+        .values()
+        .flat_map(|rule| list(&rule["Targets"]))
+        .map(|target| days(&target["RetryPolicy"]["MaximumEventAgeInSeconds"]))
+        .max();
+    let needed = execution + kept.unwrap_or_default() + delivered.unwrap_or_default();
+    assert!(u64::from(landfall_contract::MINIMUM_SNAPSHOT_RETENTION_DAYS) > needed, "{needed}");
 }
 
 #[test]
