@@ -53,6 +53,9 @@ pub(crate) struct Room {
     deadline: SystemTime,
     memory: Memory,
     started: Instant,
+    /// What earlier invocations of this process have left: memory that is free to them, and not
+    /// to the system.
+    used_before: Option<u64>,
     total: u64,
     read: u64,
     looked_at: u64,
@@ -61,7 +64,9 @@ pub(crate) struct Room {
 impl Room {
     /// Room to read objects of `total` bytes, as they are stored, from now on.
     pub(crate) fn of(deadline: SystemTime, memory: Memory, total: u64) -> Self {
-        Self { deadline, memory, started: Instant::now(), total, read: 0, looked_at: 0 }
+        let used_before = (memory.used)();
+        let started = Instant::now();
+        Self { deadline, memory, started, used_before, total, read: 0, looked_at: 0 }
     }
 
     /// Takes it that so many more bytes were read.
@@ -77,7 +82,8 @@ impl Room {
                 return None;
             }
             self.looked_at = self.read;
-            beyond_memory((self.memory.used)()?, self.memory.limit?)
+            let used = (self.memory.used)().filter(|used| Some(*used) > self.used_before)?;
+            beyond_memory(used, self.memory.limit?)
         });
         match reason {
             Some(reason) => Err(Error::HandOver { reason }),
@@ -125,9 +131,17 @@ fn megabytes(bytes: u64) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// More at every look.
+    fn growing() -> Option<u64> {
+        static LOOKS: AtomicU64 = AtomicU64::new(100);
+        Some(LOOKS.fetch_add(1, Ordering::Relaxed))
+    }
 
     #[test]
     fn the_rest_must_fit_the_time_that_is_left() {
@@ -159,12 +173,14 @@ mod tests {
 
     #[test]
     fn memory_is_looked_at_now_and_then() {
-        let memory = Memory { limit: Some(100), used: || Some(100) };
+        let memory = Memory { limit: Some(100), used: growing };
         let mut room = Room::of(SystemTime::now() + 60 * SECOND, memory, 1 << 30);
         assert!(room.take(LOOK_EVERY - 1).is_ok());
         assert!(matches!(room.take(1), Err(Error::HandOver { .. })));
-        let mut room = Room::of(SystemTime::now() + 60 * SECOND, Memory::unbounded(), 1 << 30);
-        assert!(room.take(1 << 30).is_ok());
+        for memory in [Memory::unbounded(), Memory { limit: Some(100), used: || Some(100) }] {
+            let mut room = Room::of(SystemTime::now() + 60 * SECOND, memory, 1 << 30);
+            assert!(room.take(1 << 30).is_ok(), "not known, or not of this load");
+        }
         assert!(resident_bytes().unwrap() > 1 << 20);
     }
 }

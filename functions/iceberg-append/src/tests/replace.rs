@@ -1,6 +1,8 @@
 //! `onOverwrite: replace`: only the latest version is loaded, with its mark on every row, and
 //! what replaces rows that are there goes to Glue.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use arrow_array::StringArray;
 use landfall_messages::marker::{OBJECT_COLUMN, OBJECT_COLUMN_DOC, short_digest};
 
@@ -195,11 +197,16 @@ async fn what_the_job_left_out_is_settled_so() {
     duplicate_for_a_newer_one(&world, &old, &new);
 }
 
+fn more_at_every_look() -> Option<u64> {
+    static LOOKS: AtomicU64 = AtomicU64::new(1 << 20);
+    Some(LOOKS.fetch_add(1, Ordering::Relaxed))
+}
+
 #[tokio::test]
 async fn what_takes_too_much_memory_is_handed_over_and_its_files_are_removed() {
     let mut world = World::new();
     let deps = Arc::get_mut(&mut world.deps).unwrap();
-    deps.memory = Memory { limit: Some(1 << 20), used: || Some(1 << 20) };
+    deps.memory = Memory { limit: Some(1 << 20), used: more_at_every_look };
     let small = world.object("small", &[1]).await;
     world.task("one", &[&small]).commits(1).await;
     let ids: Vec<i64> = (0..300_000).collect();
