@@ -8,6 +8,7 @@
 mod backoff;
 mod config;
 mod error;
+mod gone;
 mod load;
 mod replace;
 mod room;
@@ -35,7 +36,7 @@ pub use error::Error;
 pub use room::Memory;
 
 use backoff::Backoff;
-use load::ObjectRows;
+use load::{NotWritten, ObjectRows};
 use room::Room;
 
 /// What an append needs of the world.
@@ -218,7 +219,16 @@ async fn append_until_committed(
                 // Glue must not load what may be committed already.
                 let room =
                     (!pending.may_be_committed).then(|| Room::of(deadline, deps.memory, total));
-                load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows, room).await?
+                match load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows, room).await {
+                    Ok(written) => written,
+                    Err(NotWritten::Gone(object)) => {
+                        gone::leave_out(&deps.ledger, &object, &owner).await?;
+                        ours.retain(|other| *other != object);
+                        output.gone.push(object);
+                        continue;
+                    }
+                    Err(NotWritten::Failed(error)) => return Err(error),
+                }
             }
         };
         let attempt = pending.written.insert(attempt);
@@ -334,6 +344,7 @@ fn nothing_new(table: TableIdentity, duplicates: Vec<ObjectVersion>) -> AppendOu
         rows: 0,
         files: 0,
         duplicates,
+        gone: Vec::new(),
         evolved: Vec::new(),
     }
 }

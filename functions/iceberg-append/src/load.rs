@@ -11,6 +11,7 @@ use landfall_contract::{Contract, OnBadRows, OnOverwrite};
 use landfall_lake::{DataFileWriter, LoadedTable};
 use landfall_messages::marker::{OBJECT_COLUMN, short_digest};
 use landfall_messages::{Batch, ObjectVersion, Verdict};
+use landfall_objects::ObjectError;
 
 use crate::error::Error;
 use crate::room::Room;
@@ -31,6 +32,21 @@ pub(crate) struct ObjectRows {
     pub(crate) rejected_rows: u64,
 }
 
+/// Why nothing was written.
+#[derive(Debug)]
+pub(crate) enum NotWritten {
+    /// This object was deleted after it was checked.
+    Gone(ObjectVersion),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl<E: Into<Error>> From<E> for NotWritten {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// Writes the rows of our objects as data files of the loaded table.
 ///
 /// With a `room`, gives up when time or memory will not do.
@@ -46,18 +62,21 @@ pub(crate) async fn write(
     ours: &[ObjectVersion],
     bad_rows: &HashMap<String, u64>,
     mut room: Option<Room>,
-) -> Result<Written, Error> {
+) -> Result<Written, NotWritten> {
+    let table = loaded.table_schema()?;
     let mut writer = DataFileWriter::new(&deps.lake, loaded, &batch.id)?;
     let mut objects = Vec::with_capacity(ours.len());
     let mut keys = SeenKeys::default();
     for object in ours {
-        let table = loaded.table_schema();
         let of_object = Checked { contract, table: &table, bad_rows };
         match write_object(deps, &mut writer, &of_object, object, &mut keys, &mut room).await {
             Ok(rows) => objects.push(rows),
             Err(error) => {
                 writer.abandon().await;
-                return Err(error);
+                return Err(match error {
+                    Error::Object(ObjectError::Gone(_)) => NotWritten::Gone(object.clone()),
+                    error => NotWritten::Failed(error),
+                });
             }
         }
     }

@@ -366,6 +366,25 @@ async fn two_invocations_of_one_batch_at_once_commit_one_snapshot() {
 }
 
 #[tokio::test]
+async fn an_object_that_is_gone_by_now_is_left_out_and_the_others_are_loaded() {
+    let world = World::new();
+    let (a, b) = (world.object("a", &[1]).await, world.object("b", &[2]).await);
+    let deleted = ObjectVersion { version_id: Some("deleted".into()), ..a.clone() };
+    let task = world.task("one", &[&deleted, &b]);
+    let output = task.clone().commits(1).await;
+    assert_eq!(output.gone, [deleted.clone()]);
+    assert_eq!(world.rows(), [2]);
+    assert_eq!(world.entry(&deleted), pair("rejected", "one"));
+    let reason = world.ledger.text(&deleted.path(), &deleted.version, "reason").unwrap();
+    assert!(reason.starts_with("Object.Gone: "), "{reason}");
+    assert_eq!(world.orphans(), [""; 0]);
+
+    let alone = world.task("two", &[&ObjectVersion { version: "v#x".into(), ..deleted }]);
+    let output = alone.append().await.unwrap();
+    assert_eq!((output.committed, output.gone.len()), (false, 1));
+}
+
+#[tokio::test]
 async fn an_object_of_a_running_owner_is_left_as_a_duplicate() {
     let world = World::new();
     let (a, b) = (world.object("a", &[1]).await, world.object("b", &[2]).await);

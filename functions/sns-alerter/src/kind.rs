@@ -26,8 +26,10 @@ pub fn kind_of(request: &AlertRequest) -> AlertKind {
     let files_set_aside =
         fates.iter().any(|file| matches!(file.fate, Fate::Rejected | Fate::Refused));
     let rows_set_aside = fates.iter().any(|file| file.rows_set_aside() > 0);
+    let files_gone = fates.iter().any(|file| file.fate == Fate::Gone);
     match (loaded, files_set_aside, rows_set_aside) {
         (false, true, _) => AlertKind::Rejection,
+        (false, false, _) if files_gone => AlertKind::Rejection,
         (true, true, _) | (true, _, true) => AlertKind::Quarantine,
         _ => AlertKind::Success,
     }
@@ -40,6 +42,8 @@ pub(crate) enum Fate {
     Loaded,
     /// It was loaded before, or another execution is loading it.
     Duplicate,
+    /// It was deleted after the check, before its rows were loaded.
+    Gone,
     /// The check refused it.
     Rejected,
     /// A person, or the end of the wait, refused it.
@@ -91,6 +95,12 @@ pub(crate) fn fates(request: &AlertRequest) -> Vec<File<'_>> {
         .flat_map(|append| &append.duplicates)
         .map(ObjectVersion::ledger_key)
         .collect();
+    let gone: HashSet<LedgerKey> = request
+        .append
+        .iter()
+        .flat_map(|append| &append.gone)
+        .map(ObjectVersion::ledger_key)
+        .collect();
     let committed = request.append.as_ref().is_some_and(|append| append.committed);
     let approved = request.decision.as_ref().is_some_and(|decision| decision.decision == APPROVE);
     // An execution that is still running waits for its reviewer; one that ended without an
@@ -102,6 +112,8 @@ pub(crate) fn fates(request: &AlertRequest) -> Vec<File<'_>> {
         let Some(check) = &request.check else { return Fate::Unchecked };
         let accepted = if duplicates.contains(&object.ledger_key()) {
             Fate::Duplicate
+        } else if gone.contains(&object.ledger_key()) {
+            Fate::Gone
         } else if committed {
             Fate::Loaded
         } else {
@@ -199,6 +211,20 @@ mod tests {
         }
         assert_eq!(kind_of(&request), AlertKind::Success);
         assert_eq!(fates(&request)[0].bad_rows_loaded(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_told_and_fails_nothing() {
+        let mut request = samples::success();
+        let object = request.batch.objects[0].clone();
+        if let Some(append) = &mut request.append {
+            append.gone = vec![object];
+            append.committed = false;
+        }
+        assert_eq!(fates(&request)[0].fate, Fate::Gone);
+        assert_eq!(kind_of(&request), AlertKind::Rejection);
+        let text = format!("{:?}", crate::story::tell(&request, AlertKind::Rejection, "eu-west-1"));
+        assert!(text.contains("deleted before"), "{text}");
     }
 
     #[test]

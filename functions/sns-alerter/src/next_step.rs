@@ -65,7 +65,8 @@ pub(crate) fn next_step(error: &str) -> NextStep {
         }
         "Object.NotAsChecked" => fix_then_run_again(
             "The object is not what it was when it was checked. Run the batch again, so that it \
-             is checked as it is now.",
+             is checked as it is now. When it fails the same way again, the file contradicts its \
+             own types or statistics: have it written anew, and upload that.",
         ),
         "Iceberg.SnapshotNotFound" => fix_then_run_again(
             "The engine reported success and the table has no snapshot of this batch. Read the \

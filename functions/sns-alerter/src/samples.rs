@@ -78,6 +78,7 @@ fn request(keys: &[&str], objects: Vec<ObjectCheck>) -> AlertRequest {
     let engine = EngineChoice {
         engine: Engine::Lambda,
         reason: "52 KB is at most the Lambda engine's 64 MB".into(),
+        workload: None,
     };
     AlertRequest {
         batch: Batch {
@@ -131,6 +132,7 @@ fn appended(rows: u64) -> AppendOutput {
         rows,
         files: 1,
         duplicates: vec![],
+        gone: vec![],
         evolved: vec![],
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn tell(request: &AlertRequest, kind: AlertKind, region: &str) -> Sto
                 AlertKind::Success => success_headline(request, &files),
                 AlertKind::Quarantine => quarantine_headline(request, &files),
                 AlertKind::Rejection =>
-                    format!("{} rejected, nothing loaded", named(&files, is_set_aside)),
+                    rejection_headline(&files),
                 AlertKind::Review => {
                     let verb = if count(&files, is_waiting) == 1 { "waits" } else { "wait" };
                     format!("{} {verb} for a decision", named(&files, is_waiting))
@@ -89,6 +89,7 @@ fn urgency(file: &File<'_>) -> u8 {
         Fate::Rejected => 1,
         Fate::Refused => 2,
         _ if file.rows_set_aside() > 0 || file.bad_rows_loaded() > 0 => 3,
+        Fate::Gone => 3,
         Fate::Unchecked => 4,
         Fate::Accepted => 5,
         Fate::Loaded => 6,
@@ -139,6 +140,16 @@ fn success_headline(request: &AlertRequest, files: &[File<'_>]) -> String {
             format!("{duplicates} {}", if one { "was" } else { "were" })
         })
     }
+}
+
+fn rejection_headline(files: &[File<'_>]) -> String {
+    if count(files, is_set_aside) == 0 {
+        return format!(
+            "{} deleted before any row was loaded",
+            named(files, |file| file.fate == Fate::Gone)
+        );
+    }
+    format!("{} rejected, nothing loaded", named(files, is_set_aside))
 }
 
 fn quarantine_headline(request: &AlertRequest, files: &[File<'_>]) -> String {
@@ -218,6 +229,13 @@ fn outcome(request: &AlertRequest, files: &[File<'_>]) -> Vec<String> {
         sentences.push(format!(
             "{} {was} refused by the review and copied to quarantine.",
             plural(refused, "file")
+        ));
+    }
+    let gone = count(files, |file| file.fate == Fate::Gone) as u64;
+    if gone > 0 {
+        sentences.push(format!(
+            "{} deleted after the check, before their rows were loaded.",
+            was(gone, "file")
         ));
     }
     if rows_set_aside(files) > 0 {
@@ -347,6 +365,7 @@ fn file_story(request: &AlertRequest, kind: AlertKind, file: &File<'_>) -> FileS
         ),
         Fate::Loaded => format!("loaded, {}", plural(rows, "row")),
         Fate::Duplicate => "already loaded, or being loaded by another execution".to_owned(),
+        Fate::Gone => "deleted before it was loaded".to_owned(),
         Fate::Rejected => with("rejected"),
         Fate::Refused => with("refused by the review"),
         Fate::Waiting => with("waits for a decision"),

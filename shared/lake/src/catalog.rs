@@ -2,19 +2,19 @@
 
 use std::sync::{Arc, OnceLock};
 
-use aws_sdk_glue::error::BoxError;
 use aws_sdk_glue::operation::create_table::CreateTableError;
 use aws_sdk_glue::types::{DatabaseInput, TableInput};
 use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
 use iceberg::table::Table;
 use iceberg::{MetadataLocation, Runtime, TableCreation, TableIdent};
+use landfall_catalog::{Catalog, CatalogTable, name_of, table_schema_of};
 use landfall_check::TableSchema;
 use landfall_contract::Contract;
 use landfall_messages::{ObjectVersion, TableIdentity};
 
 use crate::commit::{Commit, CommitOutcome};
-use crate::error::{LakeError, name_of};
-use crate::glue_table::{METADATA_LOCATION, table_input};
+use crate::error::LakeError;
+use crate::glue_table::table_input;
 use crate::maintenance::expiry_properties;
 use crate::marker::{self, SnapshotsByBatch, rows_of};
 use crate::schema::{self, ColumnToAdd};
@@ -28,6 +28,7 @@ pub(crate) const DELETE_AFTER_COMMIT: &str = "write.metadata.delete-after-commit
 pub struct Lake {
     pub(crate) glue: aws_sdk_glue::Client,
     pub(crate) s3: aws_sdk_s3::Client,
+    catalog: Catalog,
     warehouse: String,
     pub(crate) optimizer_role: Option<String>,
 }
@@ -41,15 +42,6 @@ pub struct LoadedTable {
     pub(crate) glue_table: aws_sdk_glue::types::Table,
     /// Made when the first object is looked for.
     by_batch: OnceLock<SnapshotsByBatch>,
-}
-
-/// The contract's table; its database is the deployment's where the contract names none.
-pub fn table_of(contract: &Contract, default_database: &str) -> TableIdentity {
-    let destination = &contract.destination;
-    TableIdentity {
-        database: destination.database.clone().unwrap_or_else(|| default_database.to_owned()),
-        table: destination.table.clone(),
-    }
 }
 
 impl LoadedTable {
@@ -84,18 +76,22 @@ impl LoadedTable {
             .get_or_init(|| SnapshotsByBatch::of(self.metadata()))
             .of_batch(batch_id)
             .iter()
-            .find(|snapshot| {
-                rows_of(&snapshot.summary().additional_properties, object).is_some()
-            })
+            .find(|snapshot| rows_of(&snapshot.summary().additional_properties, object).is_some())
             .map(|snapshot| Commit::of(snapshot, location))
     }
 
     /// The columns, as the check compares them.
-    pub fn table_schema(&self) -> TableSchema {
+    ///
+    /// # Errors
+    /// [`LakeError`] when the schema is of a kind that nobody can read.
+    pub fn table_schema(&self) -> Result<TableSchema, LakeError> {
         let metadata = self.metadata();
         let sources: Vec<i32> =
             metadata.default_partition_spec().fields().iter().map(|f| f.source_id).collect();
-        schema::table_schema(metadata.current_schema(), &sources)
+        // By way of JSON, so that the check reads the very same columns before the load.
+        serde_json::to_vec(metadata.current_schema())
+            .and_then(|schema| table_schema_of(&schema, &sources))
+            .map_err(|error| LakeError::invalid(&self.identity, &error.to_string()))
     }
 
     pub(crate) fn version_id(&self) -> Option<&str> {
@@ -111,7 +107,8 @@ impl Lake {
         warehouse: impl Into<String>,
     ) -> Self {
         let warehouse = warehouse.into().trim_end_matches('/').to_owned();
-        Self { glue, s3, warehouse, optimizer_role: None }
+        let catalog = Catalog::new(glue.clone(), s3.clone());
+        Self { glue, s3, catalog, warehouse, optimizer_role: None }
     }
 
     /// The ARN of the role that Glue's table optimizers take. Without one, contracts that ask
@@ -126,57 +123,14 @@ impl Lake {
     /// [`LakeError`] when catalog or metadata file cannot be read, or it is not an Iceberg
     /// table.
     pub async fn load(&self, identity: &TableIdentity) -> Result<Option<LoadedTable>, LakeError> {
-        let response = match self
-            .glue
-            .get_table()
-            .database_name(&identity.database)
-            .name(&identity.table)
-            .send()
-            .await
-        {
-            Ok(response) => response,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_entity_not_found_exception()) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(LakeError::of_glue("glue:GetTable", identity, error)),
-        };
-        let invalid = |reason: &str| LakeError::TableInvalid {
-            table: name_of(identity),
-            reason: reason.to_owned(),
-        };
-        let glue_table = response.table.ok_or_else(|| invalid("Glue answered without a table"))?;
-        let location = glue_table
-            .parameters
-            .as_ref()
-            .and_then(|parameters| parameters.get(METADATA_LOCATION))
-            .cloned()
-            .ok_or_else(|| {
-                invalid(
-                    "it has no metadata_location, so it is not an Iceberg table; name another \
-                     table in the contract, or drop it",
-                )
-            })?;
+        let Some(found) = self.catalog.find(identity).await? else { return Ok(None) };
+        let CatalogTable { glue_table, metadata_location: location } = found;
         let (io, _) = file_io(&self.s3);
         let metadata = TableMetadata::read_from(&io, &location)
             .await
             .map_err(|error| LakeError::of_iceberg(identity, error))?;
         let table = self.table(identity, metadata, &location)?;
         Ok(Some(LoadedTable::new(identity.clone(), table, glue_table)))
-    }
-
-    /// The table's columns, or `None` when there is no table yet.
-    ///
-    /// # Errors
-    /// As [`Self::load`].
-    pub async fn table_schema(
-        &self,
-        identity: &TableIdentity,
-    ) -> Result<Option<TableSchema>, LakeError> {
-        Ok(self.load(identity).await?.map(|loaded| loaded.table_schema()))
     }
 
     /// The commit that carries the batch, or `None`.
@@ -207,9 +161,8 @@ impl Lake {
             return Ok(loaded);
         }
         self.create_table(identity, contract, additions).await?;
-        self.load(identity).await?.ok_or_else(|| LakeError::TableInvalid {
-            table: name_of(identity),
-            reason: "it was dropped right after it was created".to_owned(),
+        self.load(identity).await?.ok_or_else(|| {
+            LakeError::invalid(identity, "it was dropped right after it was created")
         })
     }
 
@@ -268,10 +221,7 @@ impl Lake {
             .name(&identity.database)
             .description("Iceberg tables loaded by Landfall")
             .build()
-            .map_err(|error| LakeError::Refused {
-                table: name_of(identity),
-                source: BoxError::from(error),
-            })?;
+            .map_err(|error| LakeError::refused(identity, error))?;
         match self.glue.create_database().database_input(input).send().await {
             Ok(_) => Ok(()),
             Err(error)
@@ -323,9 +273,8 @@ impl Lake {
             }
             return Err(refused(error));
         }
-        let input = table_input(&identity.table, &metadata, &location, None).map_err(|error| {
-            LakeError::Refused { table: name_of(identity), source: BoxError::from(error) }
-        })?;
+        let input = table_input(&identity.table, &metadata, &location, None)
+            .map_err(|error| LakeError::refused(identity, error))?;
         match self.put_table(identity, &input).await? {
             Created::Yes => return Ok(()),
             Created::NoDatabase => {

@@ -15,11 +15,12 @@ use iceberg::{
     Catalog, Error, ErrorKind, MetadataLocation, Namespace, NamespaceIdent, Runtime, TableCommit,
     TableCreation, TableIdent,
 };
+use landfall_catalog::{CatalogError, name_of};
 use landfall_messages::{ObjectVersion, TableIdentity};
 use landfall_runtime::{is_denied, is_transient};
 
 use crate::catalog::{DELETE_AFTER_COMMIT, Lake, LoadedTable};
-use crate::error::{LakeError, name_of};
+use crate::error::LakeError;
 use crate::glue_table::table_input;
 use crate::marker::{self, Marker};
 use crate::storage::{Written, file_io};
@@ -172,15 +173,12 @@ impl Lake {
             (Err(_), Some(Refusal::Unknown(source))) => Ok(CommitOutcome::Unknown(source)),
             (Err(_), Some(Refusal::Denied(source))) => {
                 view.remove_written().await;
-                Err(LakeError::AccessDenied {
-                    operation: "glue:UpdateTable",
-                    table: name_of(&view.identity),
-                    source,
-                })
+                let (operation, table) = ("glue:UpdateTable", name_of(&view.identity));
+                Err(CatalogError::AccessDenied { operation, table, source }.into())
             }
             (Err(_), Some(Refusal::Refused(source))) => {
                 view.remove_written().await;
-                Err(LakeError::Refused { table: name_of(&view.identity), source })
+                Err(LakeError::refused(&view.identity, source))
             }
             (Err(error), None) => {
                 // The catalog was never asked, so nothing refers to what was written.
@@ -234,12 +232,12 @@ struct PinnedCatalog {
 
 impl PinnedCatalog {
     fn of(lake: &Lake, loaded: &LoadedTable) -> Result<Self, LakeError> {
-        let version_id =
-            loaded.version_id().map(str::to_owned).ok_or_else(|| LakeError::TableInvalid {
-                table: name_of(&loaded.identity),
-                reason: "Glue answered without a VersionId, which a commit compares against"
-                    .to_owned(),
-            })?;
+        let version_id = loaded.version_id().map(str::to_owned).ok_or_else(|| {
+            LakeError::invalid(
+                &loaded.identity,
+                "Glue answered without a VersionId, which a commit compares against",
+            )
+        })?;
         let refused = |error| LakeError::of_iceberg(&loaded.identity, error);
         let runtime = Runtime::try_current().map_err(refused)?;
         let (io, written) = file_io(&lake.s3);

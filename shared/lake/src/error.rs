@@ -4,12 +4,13 @@ use std::error::Error as _;
 
 use aws_sdk_glue::error::{BoxError, ProvideErrorMetadata, SdkError};
 use iceberg::ErrorKind;
+use landfall_catalog::{CatalogError, name_of};
 use landfall_messages::TableIdentity;
-use landfall_runtime::{HttpStatus, is_denied, is_transient, named_errors};
+use landfall_runtime::{HttpStatus, named_errors};
 
 use crate::storage::StorageFault;
 
-/// Why a table could not be read or written.
+/// Why a table could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     /// Other writers committed first, as often as is worth trying in one invocation.
@@ -31,45 +32,6 @@ pub enum LakeError {
         #[source]
         source: BoxError,
     },
-    /// Glue did not answer.
-    #[error("the Glue Data Catalog did not answer {operation} for {table}; it is tried again")]
-    CatalogUnavailable {
-        /// API operation.
-        operation: &'static str,
-        /// `database.table`.
-        table: String,
-        /// The SDK's error.
-        #[source]
-        source: BoxError,
-    },
-    /// S3 did not answer for a file of the table.
-    #[error("a file of {table} could not be read or written; it is tried again")]
-    StorageUnavailable {
-        /// `database.table`.
-        table: String,
-        /// The Iceberg library's error.
-        #[source]
-        source: BoxError,
-    },
-    /// The role may not do it.
-    #[error("{operation} on {table} was denied; compare the function's role with the template")]
-    AccessDenied {
-        /// API operation.
-        operation: &'static str,
-        /// `database.table`.
-        table: String,
-        /// The SDK's error.
-        #[source]
-        source: BoxError,
-    },
-    /// The table is not an Iceberg table, or its metadata is not usable.
-    #[error("table {table} is not usable: {reason}")]
-    TableInvalid {
-        /// `database.table`.
-        table: String,
-        /// What is wrong and what to do.
-        reason: String,
-    },
     /// Contract and table do not fit, and the difference is not additive.
     #[error("the contract does not fit table {table}: {reason}")]
     SchemaMismatch {
@@ -89,27 +51,18 @@ pub enum LakeError {
         /// Batch id.
         batch_id: String,
     },
-    /// The Iceberg library refused.
-    #[error("the Iceberg library refused work on {table}")]
-    Refused {
-        /// `database.table`.
-        table: String,
-        /// The library's error.
-        #[source]
-        source: BoxError,
-    },
+    /// The table cannot be read or written.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
 }
 
 named_errors!(LakeError {
     CommitConflict => "Iceberg.CommitConflict" (transient),
     CommitUnknown => "Iceberg.CommitUnknown" (transient),
-    CatalogUnavailable => "Iceberg.CatalogUnavailable" (transient),
-    StorageUnavailable => "Iceberg.StorageUnavailable" (transient),
-    AccessDenied => "Iceberg.AccessDenied",
-    TableInvalid => "Iceberg.TableInvalid",
     SchemaMismatch => "Iceberg.SchemaMismatch",
     SnapshotNotFound => "Iceberg.SnapshotNotFound",
-    Refused => "Iceberg.Refused",
+} wraps {
+    Catalog(CatalogError),
 });
 
 impl LakeError {
@@ -123,17 +76,17 @@ impl LakeError {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: HttpStatus + std::fmt::Debug + Send + Sync + 'static,
     {
-        let table = name_of(table);
-        let transient = is_transient(&error);
-        let denied = is_denied(&error);
-        let source = error.into_source().unwrap_or_else(BoxError::from);
-        if denied {
-            Self::AccessDenied { operation, table, source }
-        } else if transient {
-            Self::CatalogUnavailable { operation, table, source }
-        } else {
-            Self::Refused { table, source }
-        }
+        CatalogError::of_glue(operation, table, error).into()
+    }
+
+    /// A table that cannot be used, and why.
+    pub(crate) fn invalid(table: &TableIdentity, reason: &str) -> Self {
+        CatalogError::invalid(table, reason).into()
+    }
+
+    /// Work that was refused for good.
+    pub(crate) fn refused(table: &TableIdentity, source: impl Into<BoxError>) -> Self {
+        CatalogError::Refused { table: name_of(table), source: source.into() }.into()
     }
 
     /// Reads an error of the Iceberg library, which may carry one of S3.
@@ -152,24 +105,22 @@ impl LakeError {
         let table = name_of(table);
         match fault {
             Some(fault) if fault.transient => {
-                Self::StorageUnavailable { table, source: error.into() }
+                CatalogError::StorageUnavailable { table, source: error.into() }
             }
-            Some(fault) if fault.status == 403 => {
-                Self::AccessDenied { operation: fault.operation, table, source: error.into() }
-            }
-            Some(fault) if fault.status == 404 => Self::TableInvalid {
+            Some(fault) if fault.status == 403 => CatalogError::AccessDenied {
+                operation: fault.operation,
+                table,
+                source: error.into(),
+            },
+            Some(fault) if fault.status == 404 => CatalogError::TableInvalid {
                 table,
                 reason: format!("its file {} is gone from S3", fault.path),
             },
             _ if error.kind() == ErrorKind::DataInvalid => {
-                Self::TableInvalid { table, reason: error.to_string() }
+                CatalogError::TableInvalid { table, reason: error.to_string() }
             }
-            _ => Self::Refused { table, source: error.into() },
+            _ => CatalogError::Refused { table, source: error.into() },
         }
+        .into()
     }
-}
-
-/// `database.table`.
-pub(crate) fn name_of(table: &TableIdentity) -> String {
-    format!("{}.{}", table.database, table.table)
 }

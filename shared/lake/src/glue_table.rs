@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_glue::types::{Column, StorageDescriptor, TableInput};
 use iceberg::spec::{PrimitiveType, TableMetadata, Type};
+use landfall_catalog::METADATA_LOCATION;
 
-/// Glue parameter that names the current metadata file.
-pub(crate) const METADATA_LOCATION: &str = "metadata_location";
 const PREVIOUS_METADATA_LOCATION: &str = "previous_metadata_location";
 const TABLE_TYPE: &str = "table_type";
 

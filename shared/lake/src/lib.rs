@@ -15,9 +15,11 @@ mod marker;
 mod schema;
 mod storage;
 
-pub use catalog::{Lake, LoadedTable, table_of};
+pub use landfall_catalog::{CatalogError, parse_type, table_of};
+
+pub use catalog::{Lake, LoadedTable};
 pub use commit::{Commit, CommitOutcome};
 pub use data_files::{DataFileWriter, WrittenFiles};
 pub use error::LakeError;
 pub use marker::{BATCH_ID, Marker, OBJECT_DIGESTS, OBJECT_ROWS, OBJECTS};
-pub use schema::{ColumnToAdd, parse_type};
+pub use schema::ColumnToAdd;

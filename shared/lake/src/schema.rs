@@ -8,12 +8,10 @@ mod types;
 use iceberg::spec::{
     NestedField, Schema, Transform, Type, UnboundPartitionField, UnboundPartitionSpec,
 };
-use landfall_check::{TableColumn, TableSchema, TableType};
 use landfall_contract::{Contract, FieldType, PartitionField, Transform as ContractTransform};
 use landfall_messages::marker::{OBJECT_COLUMN, OBJECT_COLUMN_DOC};
 
 pub(crate) use self::evolution::evolve;
-pub use self::types::parse_type;
 use self::types::{FreshIds, field_of, primitive_type};
 
 /// A column that a file brought and the contract does not know.
@@ -104,27 +102,4 @@ pub(crate) fn new_partition_spec(
         });
     }
     Ok(Some(UnboundPartitionSpec::builder().add_partition_fields(fields)?.build()))
-}
-
-/// The table's columns as the check compares them.
-pub(crate) fn table_schema(schema: &Schema, partition_sources: &[i32]) -> TableSchema {
-    TableSchema {
-        columns: schema
-            .as_struct()
-            .fields()
-            .iter()
-            .map(|field| TableColumn {
-                name: field.name.clone(),
-                data_type: types::data_type(&field.field_type).map_or_else(
-                    || TableType::Other(field.field_type.to_string()),
-                    TableType::Known,
-                ),
-                required: field.required,
-            })
-            .collect(),
-        partition_sources: partition_sources
-            .iter()
-            .filter_map(|id| schema.name_by_field_id(*id).map(str::to_owned))
-            .collect(),
-    }
 }

@@ -73,6 +73,9 @@ pub struct AppendOutput {
     /// Objects that were committed or are being loaded by another execution.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub duplicates: Vec<ObjectVersion>,
+    /// Objects that were deleted after they were checked.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub gone: Vec<ObjectVersion>,
     /// Columns added or widened before the commit, in words.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub evolved: Vec<String>,

@@ -141,11 +141,3 @@ pub(crate) fn field_type(iceberg_type: &Type) -> Option<FieldType> {
         _ => return None,
     })
 }
-
-/// A primitive type by its name in the Iceberg spec, for instance `decimal(12,2)`: what a
-/// [`landfall_messages::ColumnAddition`] carries. Nested columns are never added by
-/// themselves, so there is no text for them.
-pub fn parse_type(name: &str) -> Option<FieldType> {
-    let json = serde_json::Value::String(name.to_owned());
-    field_type(&serde_json::from_value(json).ok()?)
-}
