@@ -127,6 +127,19 @@ pub enum Error {
         /// Console address of the run's log.
         log: String,
     },
+    /// Glue did not stop a run.
+    #[error(
+        "Glue does not stop run {run_id} of job {job}: {why}; it is tried again. Stop it in the \
+         Glue console if it goes on"
+    )]
+    NotStopped {
+        /// Job name.
+        job: String,
+        /// Run id.
+        run_id: String,
+        /// Glue's words.
+        why: String,
+    },
     /// The document could not be written for now.
     #[error("{location} could not be written; it is tried again")]
     WarehouseUnavailable {
@@ -201,6 +214,7 @@ named_errors!(Error {
     RunFailed => "Glue.RunFailed",
     RunTimedOut => "Glue.RunTimedOut",
     RunStopped => "Glue.RunStopped",
+    NotStopped => "Glue.NotStopped",
     WarehouseUnavailable => "Warehouse.Unavailable" (transient),
     WarehouseRefused => "Warehouse.Refused",
     Document => "Event.Invalid",
@@ -262,6 +276,24 @@ impl Error {
         Self::Busy {
             job: job.to_owned(),
             why: "another invocation is starting the run of this batch".to_owned(),
+            source: None,
+        }
+    }
+
+    /// A reply was lost, and whether there is a run shows only later.
+    pub(crate) fn in_doubt(job: &str) -> Self {
+        Self::Busy {
+            job: job.to_owned(),
+            why: "whether the run of this batch was started is not known yet".to_owned(),
+            source: None,
+        }
+    }
+
+    /// The batch's last run has been asked to stop.
+    pub(crate) fn being_stopped(job: &str) -> Self {
+        Self::Busy {
+            job: job.to_owned(),
+            why: "the last run of this batch is being stopped".to_owned(),
             source: None,
         }
     }

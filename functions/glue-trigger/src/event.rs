@@ -1,27 +1,34 @@
-//! Who calls: the state machine, or Glue through EventBridge.
+//! Who calls: the state machine; or, through EventBridge, Glue or Step Functions.
 
-use landfall_messages::{EventBridgeEvent, GlueJobStateChange, GlueRunRequest};
+use landfall_messages::{
+    EXECUTION_STATUS_DETAIL_TYPE, EventBridgeEvent, ExecutionStatusChange, GlueJobStateChange,
+    GlueRunRequest,
+};
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
-/// The two events of this function.
+/// The events of this function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// The state machine asks for a run.
     Request(Box<GlueRunRequest>),
     /// Glue says that a run changed its state.
     StateChange(EventBridgeEvent<GlueJobStateChange>),
+    /// Step Functions says that an execution ended without success.
+    ExecutionEnded(EventBridgeEvent<ExecutionStatusChange>),
 }
 
 impl<'de> Deserialize<'de> for Event {
-    /// The field that only one of the two has decides; serde's untagged enums would not say
-    /// which field of which event is wrong.
+    /// The field that only events have decides; serde's untagged enums would not say which field
+    /// of which event is wrong.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let event = Value::deserialize(deserializer)?;
-        if event.get("detail-type").is_some() {
-            serde_json::from_value(event).map(Self::StateChange)
-        } else {
-            serde_json::from_value(event).map(Self::Request)
+        match event.get("detail-type").and_then(Value::as_str) {
+            Some(EXECUTION_STATUS_DETAIL_TYPE) => {
+                serde_json::from_value(event).map(Self::ExecutionEnded)
+            }
+            Some(_) => serde_json::from_value(event).map(Self::StateChange),
+            None => serde_json::from_value(event).map(Self::Request),
         }
         .map_err(D::Error::custom)
     }
@@ -46,6 +53,16 @@ mod tests {
         };
         assert_eq!(event.detail.job_run_id, "jr_abcdef");
         assert_eq!(event.detail.state, "SUCCEEDED");
+    }
+
+    #[test]
+    fn the_end_of_an_execution_is_read() {
+        let event = r#"{"detail-type":"Step Functions Execution Status Change","source":"aws.states","time":"t",
+            "detail":{"executionArn":"arn:1","name":"orders-1","status":"ABORTED","input":null}}"#;
+        let Event::ExecutionEnded(event) = serde_json::from_str(event).unwrap() else {
+            panic!("it is the end of an execution");
+        };
+        assert_eq!(event.detail.status, "ABORTED");
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! Large batches are loaded by a Glue job. The state machine calls this function with a task
 //! token and waits without being billed; Glue's "Glue Job State Change" event calls it again,
-//! and the execution goes on. Nothing polls.
+//! and the execution goes on. Nothing polls. An execution that
+//! ends before its run has the run stopped.
 
 mod document;
+mod ended;
 mod error;
 mod event;
 mod job;
 mod replaced;
 mod run_end;
+mod sizing;
 mod token;
 
 use std::time::Duration;
 
+use landfall_engine::Sizing;
 use landfall_ledger::{ExecutionOwners, GlueRun, Ledger, Owner, RunStart};
 use landfall_messages::{
     EventBridgeEvent, GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest,
@@ -29,6 +33,10 @@ use run_end::RunEnd;
 /// timeout, so that whoever comes after it knows that it has died.
 const START_LEASE: Duration = Duration::from_secs(120);
 
+/// A run that was started is in Glue's list by then. Glue does not say how soon that is; a run is
+/// usually listed at once.
+const LISTED_AFTER: Duration = Duration::from_secs(90);
+
 /// Configuration from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -40,6 +48,13 @@ pub struct Config {
     pub database: String,
     /// `LEDGER_TABLE`.
     pub ledger_table: String,
+    /// `GLUE_MAXIMUM_WORKERS`: most workers of a run. Zero: every run is as large as the job
+    /// says.
+    pub maximum_workers: u64,
+    /// `GLUE_JOB_RUN_QUEUING`: whether Glue keeps a run waiting that it cannot start yet.
+    pub queues_runs: bool,
+    /// `GLUE_LOG_GROUP_PREFIX`: the job's log groups are this and `/output`, `/error`.
+    pub log_group_prefix: String,
 }
 
 impl Config {
@@ -53,6 +68,11 @@ impl Config {
             warehouse_bucket: environment.required("WAREHOUSE_BUCKET")?,
             database: environment.required("GLUE_DATABASE")?,
             ledger_table: environment.required("LEDGER_TABLE")?,
+            maximum_workers: environment.parsed("GLUE_MAXIMUM_WORKERS", 0)?,
+            queues_runs: environment.parsed("GLUE_JOB_RUN_QUEUING", false)?,
+            log_group_prefix: environment
+                .optional("GLUE_LOG_GROUP_PREFIX")
+                .unwrap_or_else(|| "/aws-glue/jobs".to_owned()),
         })
     }
 }
@@ -86,11 +106,14 @@ pub enum Handled {
     FailureReported,
     /// The execution no longer waits: it timed out, was stopped, or was resumed before.
     NobodyWaits,
-    /// The event speaks of a run that is not one of ours.
+    /// The event speaks of a run that is not one of ours, or of an execution that has none.
     NotOurs,
+    /// The run was asked to stop, because its execution has ended.
+    RunStopped,
 }
 
-/// Starts a run for a batch, or resumes the execution whose run has ended.
+/// Starts a run for a batch, resumes the execution whose run has ended, or stops the run whose
+/// execution has ended.
 ///
 /// A request's failures are reported through its task token, and the invocation succeeds:
 /// the execution then sees the same error name wherever it runs.
@@ -113,6 +136,7 @@ pub async fn handle(deps: &Deps, event: Event) -> Result<Handled, Error> {
             }
         },
         Event::StateChange(event) => follow_up(deps, &event).await,
+        Event::ExecutionEnded(event) => ended::stop_run(deps, &event.detail).await,
     }
 }
 
@@ -132,6 +156,7 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
             job_name: deps.config.job_name.clone(),
             started: false,
             run_id: None,
+            sizing: None,
             duplicates,
         };
         return token::resume(&deps.sfn, &request.task_token, &nothing).await;
@@ -150,12 +175,19 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
         additions: request.additions.clone(),
         previous_batch_ids: document::distinct(claims.previous_owners.into_values()),
     };
+    let size = sizing::sizing(
+        request.workload.as_ref(),
+        &document.batch.objects,
+        deps.config.maximum_workers,
+    );
+    let (run_id, sizing) = run_once(deps, &owner, &document, size.as_ref()).await?;
     let run = GlueRun {
-        run_id: run_once(deps, &owner, &document).await?,
+        run_id,
         job_name: deps.config.job_name.clone(),
         batch_id: owner.batch_id,
         task_token: request.task_token.clone(),
         execution_arn: owner.execution_arn,
+        sizing,
     };
     deps.ledger.remember_run(&run).await?;
 
@@ -169,16 +201,39 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
     }
 }
 
-/// The batch's one run: the one that was started already, or a new one.
-async fn run_once(deps: &Deps, owner: &Owner, document: &GlueRunDocument) -> Result<String, Error> {
+/// The batch's one run: the one that was started already, or a new one; with the words on its
+/// size, as far as they are known.
+async fn run_once(
+    deps: &Deps,
+    owner: &Owner,
+    document: &GlueRunDocument,
+    size: Option<&Sizing>,
+) -> Result<(String, Option<String>), Error> {
     let location = document::location(&deps.config.warehouse_bucket, &owner.batch_id);
-    let ended_run_id = match deps.ledger.begin_run(owner, START_LEASE).await? {
-        RunStart::Started { run_id } => return Ok(run_id),
+    let mut start = deps.ledger.begin_run(owner, START_LEASE).await?;
+    if let RunStart::Started { run_id } = &start {
+        let remembered = deps.ledger.find_run(run_id).await?;
+        match remembered {
+            Some(run) if is_over_for(deps, &run, owner).await? => {
+                deps.ledger.end_run(&run).await?;
+                start = deps.ledger.begin_run(owner, START_LEASE).await?;
+            }
+            remembered => return Ok((run_id.clone(), remembered.and_then(|run| run.sizing))),
+        }
+    }
+    let ended_run_id = match start {
+        RunStart::Started { run_id } => return Ok((run_id, None)),
         RunStart::Held => return Err(Error::being_started(&deps.config.job_name)),
+        RunStart::Doubted { ended_run_id } => {
+            return match job::find_run(deps, &location, ended_run_id.as_deref()).await? {
+                Some(run_id) => Ok((run_id, None)),
+                None => Err(Error::in_doubt(&deps.config.job_name)),
+            };
+        }
         RunStart::Unfinished { ended_run_id } => {
             if let Some(run_id) = job::find_run(deps, &location, ended_run_id.as_deref()).await? {
                 tracing::warn!(batch = owner.batch_id, run = run_id, "found a forgotten run");
-                return Ok(run_id);
+                return Ok((run_id, None));
             }
             ended_run_id
         }
@@ -186,20 +241,34 @@ async fn run_once(deps: &Deps, owner: &Owner, document: &GlueRunDocument) -> Res
     };
 
     document::write(deps, document).await?;
-    match job::start_run(deps, &location, ended_run_id.as_deref()).await {
+    match job::start_run(deps, &location, size, ended_run_id.as_deref()).await {
         Ok(run_id) => {
-            tracing::info!(batch = owner.batch_id, run = run_id, "the run is started");
-            Ok(run_id)
+            let sizing = size.map(Sizing::to_string);
+            tracing::info!(batch = owner.batch_id, run = run_id, sizing, "the run is started");
+            Ok((run_id, sizing))
         }
         Err(StartFailure::NotStarted(error)) => {
             deps.ledger.abandon_run(&owner.batch_id).await?;
             Err(error)
         }
         Err(StartFailure::Unknown(error)) => {
-            // The next attempt looks for the run before it starts another.
-            deps.ledger.doubt_run(&owner.batch_id).await?;
+            // The next attempts look for the run, and start another only when it would be listed.
+            deps.ledger.doubt_run(&owner.batch_id, LISTED_AFTER).await?;
             Err(error)
         }
+    }
+}
+
+/// Whether the run was another execution's and did not succeed. Its failure is that one's story;
+/// told to this one, somebody who starts a batch again would have to do so twice.
+async fn is_over_for(deps: &Deps, run: &GlueRun, owner: &Owner) -> Result<bool, Error> {
+    if run.execution_arn == owner.execution_arn {
+        return Ok(false);
+    }
+    match job::state_of_run(deps, &run.run_id).await? {
+        Some(state) if state == "STOPPING" => Err(Error::being_stopped(&run.job_name)),
+        Some(state) => Ok(matches!(RunEnd::of(&state, ""), Some(RunEnd::Failed(_)))),
+        None => Ok(false),
     }
 }
 
@@ -231,11 +300,12 @@ async fn finish(deps: &Deps, run: &GlueRun, end: RunEnd) -> Result<Handled, Erro
                 job_name: run.job_name.clone(),
                 started: true,
                 run_id: Some(run.run_id.clone()),
+                sizing: run.sizing.clone(),
                 duplicates: Vec::new(),
             };
             return token::resume(&deps.sfn, &run.task_token, &output).await;
         }
-        RunEnd::Failed(failure) => failure.of(run),
+        RunEnd::Failed(failure) => failure.of(run, &deps.config.log_group_prefix),
     };
     tracing::error!(
         error.name = failure.name(),

@@ -47,10 +47,12 @@ impl RunEnd {
 
 impl RunFailure {
     /// The failure as the execution hears of it.
-    pub(crate) fn of(self, run: &GlueRun) -> Error {
+    ///
+    /// `log_group_prefix` is the job's `--custom-logGroup-prefix`.
+    pub(crate) fn of(self, run: &GlueRun, log_group_prefix: &str) -> Error {
         let job = run.job_name.clone();
         let run_id = run.run_id.clone();
-        let log = log_link(&run.execution_arn, &run.run_id);
+        let log = log_link(&run.execution_arn, log_group_prefix, &run.run_id);
         let message = if self.message.is_empty() {
             format!("Glue gave no message with state {}", self.state)
         } else {
@@ -64,9 +66,11 @@ impl RunFailure {
     }
 }
 
-/// Console address of the run's error log. Region and partition are the execution's: a state
-/// machine starts jobs of its own account and region only.
-fn log_link(execution_arn: &str, run_id: &str) -> String {
+/// Console address of the run's error log: group `<prefix>/error`, and the driver's stream is the
+/// run's id (<https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html>). Region
+/// and partition are the execution's: a state machine starts jobs of its own account and region
+/// only.
+fn log_link(execution_arn: &str, log_group_prefix: &str, run_id: &str) -> String {
     let mut parts = execution_arn.split(':').skip(1);
     let partition = parts.next().unwrap_or_default();
     let region = parts.nth(1).unwrap_or_default();
@@ -76,9 +80,10 @@ fn log_link(execution_arn: &str, run_id: &str) -> String {
         _ => "console.aws.amazon.com",
     };
     // The console's own escaping: a percent-encoded percent sign, written with a dollar.
+    let group = format!("{log_group_prefix}/error").replace('/', "$252F");
     format!(
-        "https://{domain}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/\
-         $252Faws-glue$252Fjobs$252Ferror/log-events/{run_id}"
+        "https://{domain}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/\
+         log-events/{run_id}"
     )
 }
 
@@ -89,6 +94,8 @@ mod tests {
     use super::*;
     use landfall_runtime::NamedError;
 
+    const PREFIX: &str = "/aws-glue/jobs/landfall-ingest";
+
     fn run() -> GlueRun {
         GlueRun {
             run_id: "jr_1".into(),
@@ -96,6 +103,7 @@ mod tests {
             batch_id: "orders-1".into(),
             task_token: "token".into(),
             execution_arn: "arn:aws:states:eu-west-1:111122223333:execution:ingest:orders-1".into(),
+            sizing: None,
         }
     }
 
@@ -111,7 +119,7 @@ mod tests {
             let Some(RunEnd::Failed(failure)) = RunEnd::of(state, "why") else {
                 panic!("{state} is a failure");
             };
-            assert_eq!(failure.of(&run()).name(), name);
+            assert_eq!(failure.of(&run(), PREFIX).name(), name);
         }
         assert_eq!(RunEnd::of("SUCCEEDED", ""), Some(RunEnd::Succeeded));
     }
@@ -128,13 +136,18 @@ mod tests {
         let Some(RunEnd::Failed(failure)) = RunEnd::of("FAILED", "OutOfMemoryError\n") else {
             panic!("a failure");
         };
-        let cause = failure.of(&run()).to_string();
+        let cause = failure.of(&run(), PREFIX).to_string();
         assert!(
             cause.contains("jr_1 of Glue job landfall-load failed: OutOfMemoryError;"),
             "{cause}"
         );
         assert!(cause.contains("region=eu-west-1#logsV2"), "{cause}");
-        assert!(cause.ends_with("/log-events/jr_1"), "{cause}");
+        assert!(
+            cause.ends_with(
+                "/log-group/$252Faws-glue$252Fjobs$252Flandfall-ingest$252Ferror/log-events/jr_1"
+            ),
+            "{cause}"
+        );
     }
 
     #[test]
@@ -142,6 +155,6 @@ mod tests {
         let Some(RunEnd::Failed(failure)) = RunEnd::of("TIMEOUT", " ") else {
             panic!("a failure");
         };
-        assert!(failure.of(&run()).to_string().contains("no message with state TIMEOUT"));
+        assert!(failure.of(&run(), PREFIX).to_string().contains("no message with state TIMEOUT"));
     }
 }

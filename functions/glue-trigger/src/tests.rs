@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_glue::config::http::HttpResponse;
+use aws_sdk_glue::operation::batch_stop_job_run::BatchStopJobRunOutput;
 use aws_sdk_glue::operation::get_job_run::GetJobRunOutput;
 use aws_sdk_glue::operation::get_job_runs::GetJobRunsOutput;
 use aws_sdk_glue::operation::start_job_run::{StartJobRunError, StartJobRunOutput};
 
-use aws_sdk_glue::types::JobRun;
 use aws_sdk_glue::types::error::{ConcurrentRunsExceededException, EntityNotFoundException};
+use aws_sdk_glue::types::{BatchStopJobRunError, ErrorDetail, JobRun};
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::SdkBody;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
@@ -20,7 +21,10 @@ use aws_sdk_sfn::operation::send_task_success::{SendTaskSuccessError, SendTaskSu
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_sdk_sfn::types::error::TaskTimedOut;
 use aws_smithy_mocks::{MockResponse, mock};
-use landfall_messages::{Batch, ContractRef, ObjectVersion};
+use landfall_messages::{
+    Batch, ContractRef, ExecutionInput, ExecutionStatusChange, FileFormat, Latency, ObjectVersion,
+    Workload, WriteKind,
+};
 use landfall_testing::dynamodb::InMemoryTable;
 
 use landfall_testing::stub_client;
@@ -49,6 +53,10 @@ struct World {
     runs: Vec<JobRun>,
     hidden: Vec<JobRun>,
     starts: usize,
+    stops: Vec<String>,
+    stop_works: bool,
+    /// Runs that are listed at once.
+    page: usize,
     documents: Vec<(String, GlueRunDocument)>,
     /// What Step Functions was told: token, error name or `success`, cause or output.
     told: Vec<(String, String, String)>,
@@ -70,6 +78,9 @@ impl Fixture {
             runs: Vec::new(),
             hidden: Vec::new(),
             starts: 0,
+            stops: Vec::new(),
+            stop_works: true,
+            page: 200,
             documents: Vec::new(),
             told: Vec::new(),
             somebody_waits: true,
@@ -83,6 +94,9 @@ impl Fixture {
                 warehouse_bucket: "warehouse".into(),
                 database: "landfall".into(),
                 ledger_table: "ledger".into(),
+                maximum_workers: 10,
+                queues_runs: false,
+                log_group_prefix: "/aws-glue/jobs/landfall-ingest".into(),
             },
             ledger: Ledger::new(table.client(), "ledger"),
             owners: ExecutionOwners {
@@ -139,7 +153,8 @@ fn pair(token: &str, what: &str) -> (String, String) {
 
 fn glue(world: &Arc<Mutex<World>>) -> aws_sdk_glue::Client {
     use aws_sdk_glue::Client;
-    let (starting, asking, listing) = (world.clone(), world.clone(), world.clone());
+    let (starting, asking) = (world.clone(), world.clone());
+    let (listing, stopping) = (world.clone(), world.clone());
     stub_client!(aws_sdk_glue, retrying [
             mock!(Client::start_job_run).then_compute_response(move |input| {
                 let world = &mut *starting.lock().unwrap();
@@ -150,6 +165,10 @@ fn glue(world: &Arc<Mutex<World>>) -> aws_sdk_glue::Client {
                     .job_run_state(world.state_of_new_runs.into())
                     .error_message("Glue's words")
                     .set_arguments(input.arguments.clone())
+                    .set_worker_type(input.worker_type.clone())
+                    .set_number_of_workers(input.number_of_workers)
+                    .set_execution_class(input.execution_class.clone())
+                    .set_job_run_queuing_enabled(input.job_run_queuing_enabled)
                     .build();
                 match world.start {
                     Start::Works => {
@@ -186,9 +205,29 @@ fn glue(world: &Arc<Mutex<World>>) -> aws_sdk_glue::Client {
                 let run = world.runs.iter().find(|run| run.id() == input.run_id());
                 GetJobRunOutput::builder().set_job_run(run.cloned()).build()
             }),
-            mock!(Client::get_job_runs).then_compute_output(move |_| {
-                let runs = listing.lock().unwrap().runs.clone();
-                GetJobRunsOutput::builder().set_job_runs(Some(runs)).build()
+            mock!(Client::get_job_runs).then_compute_output(move |input| {
+                let world = listing.lock().unwrap();
+                let first: usize = input.next_token().map_or(0, |token| token.parse().unwrap());
+                let rest = world.runs.len().saturating_sub(first);
+                let runs = world.runs.iter().skip(first).take(world.page).cloned().collect();
+                let next = (rest > world.page).then(|| (first + world.page).to_string());
+                GetJobRunsOutput::builder().set_job_runs(Some(runs)).set_next_token(next).build()
+            }),
+            mock!(Client::batch_stop_job_run).then_compute_output(move |input| {
+                let world = &mut *stopping.lock().unwrap();
+                let mut answer = BatchStopJobRunOutput::builder();
+                for run_id in input.job_run_ids() {
+                    world.stops.push(run_id.clone());
+                    if world.stop_works {
+                        let run = world.runs.iter_mut().find(|run| run.id() == Some(run_id));
+                        run.unwrap().job_run_state = Some("STOPPING".into());
+                    } else {
+                        let detail = ErrorDetail::builder().error_code("InternalService").build();
+                        let error = BatchStopJobRunError::builder().job_run_id(run_id);
+                        answer = answer.errors(error.error_detail(detail).build());
+                    }
+                }
+                answer.build()
             }),
         ]
     )
@@ -245,6 +284,7 @@ fn sfn(world: &Arc<Mutex<World>>) -> aws_sdk_sfn::Client {
                     .state_machine_arn("arn")
                     .start_date(aws_sdk_sfn::primitives::DateTime::from_secs(0))
                     .status(ExecutionStatus::Running)
+                    .input(input_of_execution())
                     .build()
                     .unwrap()
             }),
@@ -266,7 +306,7 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
     )
 }
 
-fn object(key: &str) -> ObjectVersion {
+pub(crate) fn object(key: &str) -> ObjectVersion {
     ObjectVersion {
         bucket: "landing".into(),
         key: key.into(),
@@ -276,6 +316,28 @@ fn object(key: &str) -> ObjectVersion {
         size: 10,
         event_time: "2026-11-21T08:00:00Z".into(),
         sequencer: "0A".into(),
+    }
+}
+
+const EXECUTION: &str = "arn:aws:states:eu-west-1:111122223333:execution:ingest:orders-1";
+
+/// What the execution of [`request`] was started with.
+fn input_of_execution() -> String {
+    let input = ExecutionInput { batch: request("token").batch, problem: None };
+    serde_json::to_string(&input).unwrap()
+}
+
+/// Of the two objects of [`request`].
+pub(crate) fn workload() -> Workload {
+    Workload {
+        objects: 2,
+        stored_bytes: 20,
+        bytes: 20,
+        largest_bytes: 10,
+        rows: 2,
+        format: FileFormat::Csv,
+        write: WriteKind::Append,
+        latency: Latency::Prompt,
     }
 }
 
@@ -294,10 +356,11 @@ fn request(token: &str) -> GlueRunRequest {
             objects: vec![object("a.csv"), object("bad.csv"), object("c.csv")],
         },
         load: vec![0, 2],
-        execution_arn: "arn:aws:states:eu-west-1:111122223333:execution:ingest:orders-1".into(),
+        execution_arn: EXECUTION.into(),
         additions: Vec::new(),
         checked: Vec::new(),
         replace: false,
+        workload: None,
         task_token: token.into(),
     }
 }
@@ -507,6 +570,45 @@ async fn a_lost_reply_never_leads_to_a_second_run() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_not_listed_yet_is_waited_for() {
+    let fixture = Fixture::new();
+    fixture.set(|world| world.start = Start::ReplyLostRunHidden);
+    fixture.request("one").await.unwrap();
+    assert_eq!(fixture.request("two").await.unwrap(), Handled::FailureReported);
+    fixture.set(|world| world.runs = std::mem::take(&mut world.hidden));
+    assert_eq!(fixture.request("three").await.unwrap(), Handled::Waiting);
+    assert_eq!(fixture.told(), [pair("one", "Glue.Unavailable"), pair("two", "Glue.Busy")]);
+    assert_eq!(fixture.see(|world| world.starts), 1);
+}
+
+#[tokio::test]
+async fn a_run_is_found_among_many_and_looked_for_no_longer_than_it_could_be_ours() {
+    let run = |id: &str, document: &str, age: Duration| {
+        JobRun::builder()
+            .id(id)
+            .job_run_state("RUNNING".into())
+            .started_on((std::time::SystemTime::now() - age).into())
+            .set_arguments(Some(HashMap::from([("--batch".into(), document.into())])))
+            .build()
+    };
+    for (days, starts) in [(13, 0), (20, 1)] {
+        let fixture = Fixture::new();
+        fixture.table.put(lapsed_guard());
+        let age = Duration::from_secs(days * 24 * 3600);
+        fixture.set(|world| {
+            world.page = 1;
+            world.runs = vec![
+                run("jr_new", "s3://warehouse/batches/orders-3.json", Duration::ZERO),
+                run("jr_before", "s3://warehouse/batches/orders-2.json", age),
+                run("jr_ours", DOCUMENT, age),
+            ];
+        });
+        assert_eq!(fixture.request("token").await.unwrap(), Handled::Waiting);
+        assert_eq!(fixture.see(|world| world.starts), starts, "{days} days");
+    }
+}
+
+#[tokio::test]
 async fn a_retry_after_a_crash_finds_the_run_by_its_arguments() {
     let fixture = Fixture::new();
     fixture.table.put(lapsed_guard());
@@ -671,4 +773,131 @@ async fn an_index_outside_the_batch_is_reported() {
     let request = GlueRunRequest { load: vec![7], ..request("token") };
     handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap();
     assert_eq!(fixture.told(), [pair("token", "Event.Invalid")]);
+}
+
+#[tokio::test]
+async fn a_run_has_the_size_of_its_workload_and_says_why() {
+    let fixture = Fixture::new();
+    let patient = Workload { latency: Latency::Flexible, ..workload() };
+    let request = GlueRunRequest { workload: Some(patient), ..request("token") };
+    handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap();
+    let run = fixture.see(|world| world.runs[0].clone());
+    assert_eq!(run.worker_type.map(|kind| kind.as_str().to_owned()).as_deref(), Some("G.1X"));
+    assert_eq!(run.number_of_workers, Some(2));
+    assert_eq!(run.execution_class.map(|class| class.as_str().to_owned()).as_deref(), Some("FLEX"));
+    assert_eq!(run.job_run_queuing_enabled, None);
+
+    fixture.state_change("jr_1", "SUCCEEDED").await.unwrap();
+    let output = fixture.see(|world| world.told[0].2.clone());
+    let output: GlueRunOutput = serde_json::from_str(&output).unwrap();
+    let sizing = output.sizing.unwrap();
+    assert!(sizing.starts_with("2 G.1X workers, class FLEX: 2 files of CSV, 20 bytes"), "{sizing}");
+}
+
+#[tokio::test]
+async fn the_job_decides_on_its_size_when_the_deployment_says_so() {
+    let mut fixture = Fixture::new();
+    fixture.deps.config.maximum_workers = 0;
+    fixture.deps.config.queues_runs = true;
+    let request = GlueRunRequest { workload: Some(workload()), ..request("token") };
+    handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap();
+    let run = fixture.see(|world| world.runs[0].clone());
+    assert_eq!((run.worker_type, run.number_of_workers), (None, None));
+    assert_eq!(run.job_run_queuing_enabled, Some(true));
+}
+
+#[tokio::test]
+async fn the_words_on_a_runs_size_outlive_a_retry() {
+    let fixture = Fixture::new();
+    for token in ["old", "new"] {
+        let request = GlueRunRequest { workload: Some(workload()), ..request(token) };
+        handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap();
+    }
+    fixture.state_change("jr_1", "SUCCEEDED").await.unwrap();
+    assert!(fixture.see(|world| world.told[0].2.contains("2 G.1X workers")));
+}
+
+impl Fixture {
+    async fn ended(&self, execution_arn: &str, input: Option<String>) -> Result<Handled, Error> {
+        let event = EventBridgeEvent {
+            id: "e".into(),
+            source: "aws.states".into(),
+            detail_type: "Step Functions Execution Status Change".into(),
+            time: "2026-11-21T08:00:00Z".into(),
+            detail: ExecutionStatusChange {
+                execution_arn: execution_arn.into(),
+                name: "orders-1".into(),
+                status: "ABORTED".into(),
+                input,
+            },
+        };
+        handle(&self.deps, Event::ExecutionEnded(event)).await
+    }
+}
+
+#[tokio::test]
+async fn an_execution_that_ends_stops_its_run_once() {
+    // The input of a long batch is not in the event.
+    for input in [Some(input_of_execution()), None] {
+        let fixture = Fixture::new();
+        fixture.request("token").await.unwrap();
+        assert_eq!(fixture.ended(EXECUTION, input.clone()).await.unwrap(), Handled::RunStopped);
+        assert_eq!(fixture.ended(EXECUTION, input).await.unwrap(), Handled::NobodyWaits);
+        assert_eq!(fixture.see(|world| world.stops.clone()), ["jr_1"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_the_executions_run_is_not_stopped() {
+    let fixture = Fixture::new();
+    let input = || Some(input_of_execution());
+    assert_eq!(fixture.ended(EXECUTION, input()).await.unwrap(), Handled::NotOurs, "no run");
+    assert_eq!(fixture.ended(EXECUTION, Some("{}".into())).await.unwrap(), Handled::NotOurs);
+    fixture.request("token").await.unwrap();
+    assert_eq!(fixture.ended("arn:another", input()).await.unwrap(), Handled::NotOurs);
+    fixture.set(|world| world.runs[0].job_run_state = Some("SUCCEEDED".into()));
+    assert_eq!(fixture.ended(EXECUTION, input()).await.unwrap(), Handled::NobodyWaits);
+    assert!(fixture.see(|world| world.stops.is_empty()));
+}
+
+#[tokio::test]
+async fn a_run_whose_starter_crashed_is_stopped_too() {
+    let fixture = Fixture::new();
+    fixture.request("token").await.unwrap();
+    fixture.table.put(lapsed_guard());
+    assert_eq!(fixture.ended(EXECUTION, None).await.unwrap(), Handled::NotOurs, "begun by nobody");
+    let mut guard = lapsed_guard();
+    guard.insert("executionArn".into(), AttributeValue::S(EXECUTION.into()));
+    fixture.table.put(guard);
+    assert_eq!(fixture.ended(EXECUTION, None).await.unwrap(), Handled::RunStopped);
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_stop_is_asked_again() {
+    let fixture = Fixture::new();
+    fixture.request("token").await.unwrap();
+    fixture.set(|world| world.stop_works = false);
+    let error = fixture.ended(EXECUTION, None).await.unwrap_err();
+    assert_eq!(error.name(), "Glue.NotStopped");
+    assert!(error.to_string().contains("InternalService"), "{error}");
+}
+
+/// A batch that is started again under another name, as an operator does after an abort.
+#[tokio::test]
+async fn another_execution_does_not_hear_of_the_end_of_a_run_that_was_not_its_own() {
+    let fixture = Fixture::new();
+    fixture.request("one").await.unwrap();
+    fixture.ended(EXECUTION, None).await.unwrap();
+    let anew = async |token: &str| {
+        let request =
+            GlueRunRequest { execution_arn: format!("{EXECUTION}-anew"), ..request(token) };
+        handle(&fixture.deps, Event::Request(Box::new(request))).await.unwrap()
+    };
+    assert_eq!(anew("two").await, Handled::FailureReported, "it is still stopping");
+    fixture.set(|world| world.runs[0].job_run_state = Some("STOPPED".into()));
+    assert_eq!(anew("three").await, Handled::Waiting);
+    assert_eq!(fixture.see(|world| world.starts), 2);
+    assert_eq!(fixture.told(), [pair("two", "Glue.Busy")]);
+    // A late word on the first execution does not concern the run of the second.
+    assert_eq!(fixture.ended(EXECUTION, None).await.unwrap(), Handled::NotOurs);
 }

@@ -1,5 +1,6 @@
 //! The check of a batch.
 
+use landfall_check::engine::{GlueLimits, Object, workload};
 use landfall_check::{Facts, SeenKeys, TableSchema, choose_engine};
 use landfall_contract::{Contract, OnOverwrite};
 use landfall_lake::table_of;
@@ -122,18 +123,29 @@ fn answer(
     let size = |object: &&CheckedObject| {
         batch.objects.get(object.check.index).map_or(0, |stored| stored.size).max(object.bytes)
     };
+    let load = |object: &&CheckedObject| {
+        let stored = batch.objects.get(object.check.index);
+        let source = stored.and_then(|stored| contract.source_of(&stored.bucket, &stored.key));
+        Object {
+            stored_bytes: stored.map_or(0, |stored| stored.size),
+            read_bytes: object.bytes,
+            rows: object.good_rows,
+            format: source.map(|source| &source.format),
+        }
+    };
     let engine = |objects: &[&CheckedObject]| -> EngineChoice {
         choose_engine(&Facts {
-            bytes: objects.iter().map(size).sum(),
-            objects: objects.len(),
+            workload: workload(objects.iter().map(load), &contract.policy),
+            partitions: contract.partition.is_empty().then_some(1),
             keys_beyond_memory: objects.iter().any(|object| object.keys_beyond_memory),
             replaces_older: objects
                 .iter()
                 .filter(|object| versions.replacing.contains(&object.check.index))
                 .count(),
-            write_mode: contract.policy.write_mode,
+            changes_schema: objects.iter().any(|object| object.check.verdict != Verdict::Accept),
             policy: contract.policy.engine,
-            max_lambda_bytes: deps.config.lambda_engine_max_bytes,
+            lambda: deps.config.lambda_engine(),
+            glue: GlueLimits { max_workers: deps.config.glue_maximum_workers },
         })
     };
     let additions = |objects: &[&CheckedObject]| {

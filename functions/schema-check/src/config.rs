@@ -1,5 +1,6 @@
 //! Configuration from the environment.
 
+use landfall_check::engine::LambdaLimits;
 use landfall_runtime::{ConfigError, Environment};
 
 /// Read once at cold start.
@@ -13,8 +14,14 @@ pub struct Config {
     pub ledger_table: String,
     /// `GLUE_DATABASE`: where a contract's table is when the contract names no database.
     pub glue_database: String,
-    /// `LAMBDA_ENGINE_MAX_BYTES`: most bytes that the Lambda engine is given. Default 256 MiB.
+    /// `LAMBDA_ENGINE_MAX_BYTES`: most bytes that the Lambda engine is given. Default 4 GiB.
     pub lambda_engine_max_bytes: u64,
+    /// `LAMBDA_ENGINE_MEMORY_MIB`: memory of `iceberg-append`. Default 1769.
+    pub lambda_engine_memory_mib: u64,
+    /// `LAMBDA_ENGINE_TIMEOUT_SECONDS`: timeout of `iceberg-append`. Default 900.
+    pub lambda_engine_timeout_seconds: u64,
+    /// `GLUE_MAXIMUM_WORKERS`: most workers of a Glue run. Default 10.
+    pub glue_maximum_workers: u64,
 }
 
 impl Config {
@@ -28,8 +35,21 @@ impl Config {
             warehouse_bucket: environment.required("WAREHOUSE_BUCKET")?,
             ledger_table: environment.required("LEDGER_TABLE")?,
             glue_database: environment.required("GLUE_DATABASE")?,
-            lambda_engine_max_bytes: environment.parsed("LAMBDA_ENGINE_MAX_BYTES", 256 << 20)?,
+            lambda_engine_max_bytes: environment.parsed("LAMBDA_ENGINE_MAX_BYTES", 4 << 30)?,
+            lambda_engine_memory_mib: environment.parsed("LAMBDA_ENGINE_MEMORY_MIB", 1769)?,
+            lambda_engine_timeout_seconds: environment
+                .parsed("LAMBDA_ENGINE_TIMEOUT_SECONDS", 900)?,
+            glue_maximum_workers: environment.parsed("GLUE_MAXIMUM_WORKERS", 10)?,
         })
+    }
+
+    /// What `iceberg-append` has.
+    pub(crate) fn lambda_engine(&self) -> LambdaLimits {
+        LambdaLimits {
+            max_bytes: self.lambda_engine_max_bytes,
+            memory_mib: self.lambda_engine_memory_mib,
+            timeout_seconds: self.lambda_engine_timeout_seconds,
+        }
     }
 }
 
@@ -47,7 +67,7 @@ mod tests {
     #[test]
     fn every_name_is_needed_and_the_size_has_a_default() {
         let config = Config::from_environment(&Environment::of(COMPLETE));
-        assert_eq!(config.map(|config| config.lambda_engine_max_bytes), Ok(256 << 20));
+        assert_eq!(config.map(|config| config.lambda_engine_max_bytes), Ok(4 << 30));
         for (missing, (name, _)) in COMPLETE.iter().enumerate() {
             let rest = COMPLETE.iter().enumerate().filter(|(at, _)| *at != missing);
             let environment = Environment::of(rest.map(|(_, pair)| *pair));

@@ -140,8 +140,11 @@ mod tests {
     }
 
     fn output(objects: usize, details: usize, length: usize) -> CheckOutput {
-        let engine =
-            || EngineChoice { engine: Engine::Lambda, reason: "because of its size".into() };
+        let engine = || EngineChoice {
+            engine: Engine::Lambda,
+            reason: "because of its size".into(),
+            workload: None,
+        };
         let addition = |index: usize| ColumnAddition {
             column: format!("{index:0>255}"),
             field_type: "timestamptz".into(),

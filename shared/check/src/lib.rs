@@ -2,12 +2,14 @@
 //!
 //! Pure: no AWS, no Arrow, no clock. [`FileCheck`] takes the bytes and gives a
 //! [`FileReport`]; [`compare`] finds what differs between file, contract and table;
-//! [`decide`] turns both into a verdict; [`choose_engine`] says who loads.
+//! [`decide`] turns both into a verdict; [`choose_engine`], of [`engine`], says who loads.
 //!
 //! **Invariant:** what a check finds does not depend on how the bytes were cut into chunks.
 //!
 //! **Invariant:** a value is stored exactly or refused. Nothing is rounded, trimmed, or
 //! guessed.
+
+pub use landfall_engine as engine;
 
 mod avro;
 mod canonical;
@@ -18,7 +20,6 @@ mod csv_file;
 mod decompress;
 mod document;
 mod drift;
-mod engine;
 mod faults;
 mod file;
 #[cfg(test)]
@@ -59,11 +60,11 @@ pub use csv::{
 };
 pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
 pub use drift::{ChangeKind, Drift, FileColumn, StatedType, compare, file_columns, is_widening};
-pub use engine::{Facts, choose_engine, size};
 pub use file::{ChunkSource, FeedError, FileCheck};
 pub use header::normal_name;
 pub use infer::Inference;
 pub use keys::{KeysChecked, SeenKeys};
+pub use landfall_engine::{Facts, choose_engine, size};
 pub use metrics::MetricOutcome;
 pub use plan::{CheckPlan, Options, OutputColumn, Wants};
 pub use report::{FileProblem, FileReport, UndeclaredColumn};

@@ -6,7 +6,9 @@
 
 use crate::field::{Field, Findings};
 use crate::maintenance;
-use crate::model::{BadRowLimit, EnginePolicy, OnBadRows, OnDrift, OnOverwrite, Policy, WriteMode};
+use crate::model::{
+    BadRowLimit, EnginePolicy, Latency, OnBadRows, OnDrift, OnOverwrite, Policy, WriteMode,
+};
 use crate::percent::Percent;
 use crate::problem::quoted;
 use crate::write_mode;
@@ -46,6 +48,7 @@ impl Place {
                 "writeMode",
                 "deleteMarker",
                 "maintenance",
+                "latency",
                 "snapshotRetentionDays",
             ],
             Self::S3Server => &[
@@ -217,6 +220,12 @@ pub(crate) fn policy(contract: &Field<'_>, findings: &mut Findings) -> Policy {
         limit
     });
     let maintenance = maintenance::read(&properties, findings);
+    let latency = properties.choice(
+        "latency",
+        &[("prompt", Latency::Prompt), ("flexible", Latency::Flexible)],
+        default.latency,
+        findings,
+    );
     Policy {
         engine,
         on_drift,
@@ -226,6 +235,7 @@ pub(crate) fn policy(contract: &Field<'_>, findings: &mut Findings) -> Policy {
         write_mode,
         delete_marker,
         maintenance,
+        latency,
     }
 }
 
@@ -341,6 +351,7 @@ mod tests {
         assert_eq!(knob("onBadRows", "warn").0.on_bad_rows, OnBadRows::Warn);
         assert_eq!(knob("writeMode", "upsert").0.write_mode, WriteMode::Upsert);
         assert_eq!(knob("onOverwrite", "replace").0.on_overwrite, OnOverwrite::Replace);
+        assert_eq!(knob("latency", "flexible").0.latency, Latency::Flexible);
         assert!(knob("writeMode", "append").1.is_empty());
         assert!(knob("onOverwrite", "append").1.is_empty());
         assert!(knob("onOverwrite", "ignore").1.is_empty());

@@ -664,6 +664,8 @@ pub struct Policy {
     pub delete_marker: Option<String>,
     /// `maintenance`: none (default) or glue.
     pub maintenance: Maintenance,
+    /// `latency`: prompt (default) or flexible.
+    pub latency: Latency,
 }
 
 impl Default for Policy {
@@ -677,8 +679,18 @@ impl Default for Policy {
             write_mode: WriteMode::Append,
             delete_marker: None,
             maintenance: Maintenance::None,
+            latency: Latency::Prompt,
         }
     }
+}
+
+/// `latency`: how soon a Glue run has to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Latency {
+    /// At once, on capacity of its own.
+    Prompt,
+    /// When Glue has capacity to spare, which costs a third less and can take it back.
+    Flexible,
 }
 
 /// `maintenance`: who compacts the table's files and removes what no reader needs any more.

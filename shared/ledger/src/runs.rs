@@ -32,6 +32,8 @@ pub struct GlueRun {
     pub task_token: String,
     /// The execution that waits.
     pub execution_arn: String,
+    /// Its size and why, in words; none for a run that was found and not started.
+    pub sizing: Option<String>,
 }
 
 /// What [`Ledger::begin_run`] found.
@@ -45,6 +47,12 @@ pub enum RunStart {
     /// Somebody was about to start a run and did not come back. The caller must look for
     /// the run before it starts one.
     Unfinished {
+        /// The batch's last run that has ended and was reported: not the one to look for.
+        ended_run_id: Option<String>,
+    },
+    /// A reply was lost a moment ago: the caller must look for the run, and must not start one
+    /// even when it finds none.
+    Doubted {
         /// The batch's last run that has ended and was reported: not the one to look for.
         ended_run_id: Option<String>,
     },
@@ -72,8 +80,10 @@ mod run_attribute {
     pub(super) const RUN_ID: &str = "runId";
     pub(super) const ENDED_RUN_ID: &str = "endedRunId";
     pub(super) const HELD_UNTIL: &str = "heldUntil";
+    pub(super) const DOUBTED: &str = "doubted";
     pub(super) const JOB_NAME: &str = "jobName";
     pub(super) const TASK_TOKEN: &str = "taskToken";
+    pub(super) const SIZING: &str = "sizing";
 }
 
 impl Ledger {
@@ -90,8 +100,9 @@ impl Ledger {
             .update_guard(&owner.batch_id)
             .update_expression(
                 "SET #heldUntil = :until, #batch = :batch, #execution = :execution, \
-                 #updatedAt = :updatedAt",
+                 #updatedAt = :updatedAt REMOVE #doubted",
             )
+            .expression_attribute_names("#doubted", run_attribute::DOUBTED)
             .condition_expression(
                 "attribute_not_exists(#runId) \
                  AND (attribute_not_exists(#heldUntil) OR #heldUntil < :now)",
@@ -121,14 +132,18 @@ impl Ledger {
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
                     // Some DynamoDB stand-ins do not return the item with a failed condition.
-                    let run_id = match &refusal.item {
-                        Some(item) => string(item, run_attribute::RUN_ID),
-                        None => match self.run_of_batch(&owner.batch_id).await? {
-                            RunOfBatch::Started(run_id) => Some(run_id),
-                            RunOfBatch::None | RunOfBatch::Begun => None,
-                        },
+                    let guard = match &refusal.item {
+                        Some(item) => Some(item.clone()),
+                        None => self.item(&guard_key(&owner.batch_id)).await?,
                     };
-                    Ok(run_id.map_or(RunStart::Held, |run_id| RunStart::Started { run_id }))
+                    let guard = guard.unwrap_or_default();
+                    Ok(match string(&guard, run_attribute::RUN_ID) {
+                        Some(run_id) => RunStart::Started { run_id },
+                        None if guard.contains_key(run_attribute::DOUBTED) => RunStart::Doubted {
+                            ended_run_id: string(&guard, run_attribute::ENDED_RUN_ID),
+                        },
+                        None => RunStart::Held,
+                    })
                 }
                 _ => Err(LedgerError::of("UpdateItem", &self.table, error)),
             },
@@ -142,26 +157,37 @@ impl Ledger {
     pub async fn abandon_run(&self, batch_id: &str) -> Result<(), LedgerError> {
         let request = self
             .update_guard(batch_id)
-            .update_expression("REMOVE #heldUntil SET #updatedAt = :updatedAt")
+            .update_expression("REMOVE #heldUntil, #doubted SET #updatedAt = :updatedAt")
+            .expression_attribute_names("#doubted", run_attribute::DOUBTED)
             .condition_expression("attribute_not_exists(#runId)")
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_names("#runId", run_attribute::RUN_ID);
         self.update_if_it_holds(request).await
     }
 
-    /// Ends the right without an answer: whether a run was started is not known, and the
-    /// next caller finds [`RunStart::Unfinished`] at once.
+    /// Gives the right back without an answer: whether a run was started is not known. Until
+    /// `listed_after` has passed, callers find [`RunStart::Doubted`], for a run that was started
+    /// may not be listed yet; after that, [`RunStart::Unfinished`].
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
-    pub async fn doubt_run(&self, batch_id: &str) -> Result<(), LedgerError> {
+    pub async fn doubt_run(
+        &self,
+        batch_id: &str,
+        listed_after: Duration,
+    ) -> Result<(), LedgerError> {
+        let seconds = u64::try_from(Utc::now().timestamp()).unwrap_or(0);
         let request = self
             .update_guard(batch_id)
-            .update_expression("SET #heldUntil = :past, #updatedAt = :updatedAt")
+            .update_expression(
+                "SET #heldUntil = :until, #doubted = :doubted, #updatedAt = :updatedAt",
+            )
+            .expression_attribute_names("#doubted", run_attribute::DOUBTED)
+            .expression_attribute_values(":doubted", text("replyLost"))
             .condition_expression("attribute_not_exists(#runId)")
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
-            .expression_attribute_values(":past", number(0));
+            .expression_attribute_values(":until", number(seconds + listed_after.as_secs()));
         self.update_if_it_holds(request).await
     }
 
@@ -173,7 +199,8 @@ impl Ledger {
     pub async fn remember_run(&self, run: &GlueRun) -> Result<(), LedgerError> {
         // The run comes first: a guard that names a run whose token is unknown could leave
         // the execution waiting, a run without a guard is found again by its arguments.
-        self.client
+        let request = self
+            .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(key(&run_key(&run.run_id))))
@@ -182,12 +209,17 @@ impl Ledger {
             .item(run_attribute::TASK_TOKEN, text(&run.task_token))
             .item(attribute::BATCH_ID, text(&run.batch_id))
             .item(attribute::EXECUTION_ARN, text(&run.execution_arn))
-            .item(attribute::UPDATED_AT, text(now()))
-            .send()
-            .await
-            .map_err(|error| LedgerError::of("PutItem", &self.table, error))?;
+            .item(attribute::UPDATED_AT, text(now()));
+        let request = match &run.sizing {
+            Some(sizing) => request.item(run_attribute::SIZING, text(sizing)),
+            None => request,
+        };
+        request.send().await.map_err(|error| LedgerError::of("PutItem", &self.table, error))?;
         self.update_guard(&run.batch_id)
-            .update_expression("SET #runId = :runId, #updatedAt = :updatedAt REMOVE #heldUntil")
+            .update_expression(
+                "SET #runId = :runId, #updatedAt = :updatedAt REMOVE #heldUntil, #doubted",
+            )
+            .expression_attribute_names("#doubted", run_attribute::DOUBTED)
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_values(":runId", text(&run.run_id))
@@ -213,6 +245,7 @@ impl Ledger {
             batch_id: required(attribute::BATCH_ID)?,
             task_token: required(run_attribute::TASK_TOKEN)?,
             execution_arn: required(attribute::EXECUTION_ARN)?,
+            sizing: string(&item, run_attribute::SIZING),
         }))
     }
 
@@ -229,6 +262,15 @@ impl Ledger {
             None if guard.contains_key(run_attribute::HELD_UNTIL) => RunOfBatch::Begun,
             None => RunOfBatch::None,
         })
+    }
+
+    /// The execution that last took the right to start the batch's run.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn run_beginner(&self, batch_id: &str) -> Result<Option<String>, LedgerError> {
+        let guard = self.item(&guard_key(batch_id)).await?;
+        Ok(guard.and_then(|guard| string(&guard, attribute::EXECUTION_ARN)))
     }
 
     /// Frees the batch for another run, after the failure of this one was reported to its
@@ -329,6 +371,7 @@ mod tests {
             batch_id: "orders-1".into(),
             task_token: task_token.into(),
             execution_arn: "arn:1".into(),
+            sizing: Some("2 G.1X workers".into()),
         }
     }
 
@@ -377,10 +420,16 @@ mod tests {
     async fn a_lost_reply_leaves_a_doubt_at_once() {
         let ledger = ledger();
         ledger.begin_run(&owner(), LEASE).await.unwrap();
-        ledger.doubt_run("orders-1").await.unwrap();
+        ledger.doubt_run("orders-1", LEASE).await.unwrap();
         assert_eq!(ledger.run_of_batch("orders-1").await.unwrap(), RunOfBatch::Begun);
+        assert_eq!(ledger.run_beginner("orders-1").await.unwrap().as_deref(), Some("arn:1"));
+        let doubted = RunStart::Doubted { ended_run_id: None };
+        assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), doubted);
+        ledger.doubt_run("orders-1", LAPSED).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1100)).await;
         let unfinished = RunStart::Unfinished { ended_run_id: None };
         assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), unfinished);
+        assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), RunStart::Held);
     }
 
     #[tokio::test]
@@ -400,9 +449,9 @@ mod tests {
         assert_eq!(ledger.run_of_batch("orders-1").await.unwrap(), RunOfBatch::None);
         let first = RunStart::First { ended_run_id: Some("jr_1".into()) };
         assert_eq!(ledger.begin_run(&owner(), LAPSED).await.unwrap(), first);
-        ledger.doubt_run("orders-1").await.unwrap();
-        let unfinished = RunStart::Unfinished { ended_run_id: Some("jr_1".into()) };
-        assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), unfinished);
+        ledger.doubt_run("orders-1", LEASE).await.unwrap();
+        let doubted = RunStart::Doubted { ended_run_id: Some("jr_1".into()) };
+        assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), doubted);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
+use crate::workload::Workload;
 
 /// Input of `schema-check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,9 @@ pub struct EngineChoice {
     pub engine: Engine,
     /// Why, in words, with the figures compared.
     pub reason: String,
+    /// What was chosen for; a Glue run is sized by it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workload: Option<Workload>,
 }
 
 /// One bad value, as a producer needs it to find and mend it.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Batch;
 use crate::check::ColumnAddition;
 use crate::object::ObjectVersion;
+use crate::workload::Workload;
 
 /// Input of `glue-trigger` from the state machine, with a task token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct GlueRunRequest {
     /// Whether the contract says `onOverwrite: replace`.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub replace: bool,
+    /// What the run is sized by; the job's own size is taken when it is not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workload: Option<Workload>,
     /// Step Functions resumes the execution that holds this token.
     pub task_token: String,
 }
@@ -115,6 +119,9 @@ pub struct GlueRunOutput {
     /// Run id, when there was a run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run_id: Option<String>,
+    /// The size of the run and why it has that size, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sizing: Option<String>,
     /// Objects that were committed, or are being loaded, by another batch. Named only when
     /// nothing was started; otherwise settling the load finds them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]

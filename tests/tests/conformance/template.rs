@@ -493,6 +493,42 @@ fn every_execution_is_looked_at_after_its_last_attempt() {
 }
 
 #[test]
+fn every_end_without_success_stops_the_run() {
+    let template = Template::load();
+    let rule = &template.resource("UnfinishedExecutionsRule")["Properties"];
+    assert_eq!(
+        rule["EventPattern"]["detail"],
+        json!({
+            "stateMachineArn": [{ "Ref": "IngestStateMachine" }],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"]
+        })
+    );
+    assert_eq!(target(&list(&rule["Targets"])[0]["Arn"]), "GlueTriggerFunction.Arn");
+    let may_stop = template.statements("GlueTriggerRole").into_iter().any(|statement| {
+        targets(&statement["Action"]).contains(&"glue:BatchStopJobRun".to_owned())
+            && !targets(&statement["Resource"]).contains(&"*".to_owned())
+    });
+    assert!(may_stop);
+}
+
+/// The check plans with what the function has.
+#[test]
+fn the_engine_is_chosen_by_what_the_engines_have() {
+    let template = Template::load();
+    let functions = template.functions();
+    let variables = &functions["schema-check"].1["Environment"]["Variables"];
+    let (_, append) = functions["iceberg-append"];
+    assert_eq!(variables["LAMBDA_ENGINE_MEMORY_MIB"], append["MemorySize"]);
+    assert_eq!(variables["LAMBDA_ENGINE_TIMEOUT_SECONDS"], append["Timeout"]);
+    let (_, trigger) = functions["glue-trigger"];
+    let of_trigger = &trigger["Environment"]["Variables"];
+    assert_eq!(variables["GLUE_MAXIMUM_WORKERS"], of_trigger["GLUE_MAXIMUM_WORKERS"]);
+    // A failure's message links to the log of its run.
+    let job = &template.resource("GlueJob")["Properties"]["DefaultArguments"];
+    assert_eq!(of_trigger["GLUE_LOG_GROUP_PREFIX"], job["--custom-logGroup-prefix"]);
+}
+
+#[test]
 fn a_failed_event_of_glue_is_kept() {
     let template = Template::load();
     let (_, trigger) = template.functions()["glue-trigger"];

@@ -121,6 +121,7 @@ impl Scenario {
                             batch_id: batch_id.into(),
                             task_token: "token".into(),
                             execution_arn: arn(batch_id),
+                            sizing: None,
                         };
                         cloud.deps.ledger.remember_run(&run).await.unwrap();
                     }
