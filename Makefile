@@ -136,6 +136,12 @@ bench: $(VENVS) ## Measure durations, cold starts, sizes and memory
 bench-growth: .venv/tools/.stamp ## Measure a commit on tables with 10, 1,000 and 10,000 commits
 	@$(TOOLS)/python -m local.growth $(GROWTH)
 
+# Spark is measured where Java 17 is. ENGINES="--stack landfall" measures on a stack that is up,
+# ENGINES=--write-docs writes the section of docs/benchmarks.md.
+.PHONY: bench-engines
+bench-engines: $(VENVS) $(SPARK_VENV) ## Measure the Lambda engine, PyIceberg and local Spark on the same file
+	@$(TOOLS)/python -m local.bench_engines $(ENGINES)
+
 # The harness itself needs the standard library alone; its peers need Python 3.11. For instance
 # ARGUMENTS="--binary target/release/landfall --write-docs".
 .PHONY: bench-check

@@ -16,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -258,8 +259,10 @@ def section(tables: Mapping[str, list[list[str]]]) -> str:
         "partitions, from the local cloud's S3 to a committed snapshot in its Glue catalog. The "
         "Lambda engine is warm and checks every value while it loads; PyIceberg and Spark start "
         "up first, as they would, and Spark has one core for its tasks. `peak` is resident "
-        "memory, of all processes together. `ratio` is to the Lambda engine.",
+        "memory, of all processes together. `ratio` is to the Lambda engine. Wall times are those "
+        "of a machine that does other work too: compare CPU time and memory.",
     ]
+    parts = [part if part.startswith("<") else textwrap.fill(part, 100) for part in parts]
     for title, lines in tables.items():
         marks = ["---", *["---:"] * (len(lines[0]) - 1)]
         parts += [f"### {title}"]
