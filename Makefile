@@ -14,6 +14,8 @@ STACK ?= landfall
 REGION ?= us-east-1
 
 VENVS := .venv/cloud/.stamp .venv/sam/.stamp .venv/tools/.stamp
+# Spark runs the Glue job where there is Java for it.
+SPARK_VENV := $(if $(shell command -v java),.venv/spark/.stamp)
 TOOLS := .venv/tools/bin
 TEST_STACK := landfall-test
 # Integration tests by name, except those with a target of their own.
@@ -48,11 +50,11 @@ build: $(VENVS) ## Build the deployment artifacts with sam build, for this machi
 	@$(TOOLS)/python -m local.build $(if $(ARCH),--architecture $(ARCH))
 
 .PHONY: demo
-demo: $(VENVS) ## Land real files on a local cloud of their own and show what happens to them
+demo: $(VENVS) $(SPARK_VENV) ## Land real files on a local cloud of their own and show what happens to them
 	@$(TOOLS)/python -m local.demo
 
 .PHONY: up
-up: $(VENVS) ## Start the local cloud with the template deployed, and leave it running
+up: $(VENVS) $(SPARK_VENV) ## Start the local cloud with the template deployed, and leave it running
 	@$(TOOLS)/python -m local.cloud up --stack $(STACK) --region $(REGION)
 
 .PHONY: down
@@ -114,12 +116,27 @@ artifacts: build ## Check that the built functions start on Amazon Linux 2023, a
 # The tests wait more than they work, hence more threads than cores. The stack comes down
 # whatever the tests say, and when they are interrupted.
 .PHONY: e2e
-e2e: $(VENVS) ## Run the end-to-end tests on a local cloud of their own
+e2e: $(VENVS) $(SPARK_VENV) ## Run the end-to-end tests on a local cloud of their own
 	@trap '$(TOOLS)/python -m local.cloud down --stack $(TEST_STACK)' EXIT; \
 	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
 	echo "== end-to-end tests"; \
 	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
 		cargo test --workspace --locked --test e2e -- --test-threads=12
+
+# The end-to-end tests of the Glue path are among those of `make e2e` too.
+.PHONY: spark
+spark: $(VENVS) .venv/spark/.stamp ## Run the Glue job on Spark (needs Java 17): alone, beside the Lambda engine, end to end
+	@$(TOOLS)/python -m local.spark.jars
+	@echo "== the Glue job"
+	@.venv/spark/bin/python -m pytest --quiet jobs
+	@echo "== both engines"
+	@cargo build --locked --quiet --package landfall-tests --example lambda_engine
+	@.venv/spark/bin/python -m local.spark.differential
+	@trap '$(TOOLS)/python -m local.cloud down --stack $(TEST_STACK)' EXIT; \
+	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
+	echo "== end-to-end tests of the Glue path"; \
+	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
+		cargo test --workspace --locked --test e2e -- glue --test-threads=12
 
 # STORM="--files 400 --kills 5 --ready-built" is a small one.
 .PHONY: storm
@@ -130,8 +147,7 @@ storm: $(VENVS) ## Load 10,000 files on a local cloud, some announced twice, and
 bench: $(VENVS) ## Measure durations, cold starts, sizes and memory
 	@$(TOOLS)/python -m local.bench
 
-# The tables are made by 10,000 commits, which takes minutes. GROWTH="--sizes 10 1000" is quicker,
-# GROWTH=--write-docs writes the tables of docs/growth.md.
+# GROWTH="--sizes 10 100" is a small one, GROWTH=--write-docs writes the tables of docs/growth.md.
 .PHONY: bench-growth
 bench-growth: .venv/tools/.stamp ## Measure a commit on tables with 10, 1,000 and 10,000 commits
 	@$(TOOLS)/python -m local.growth $(GROWTH)

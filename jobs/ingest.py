@@ -64,6 +64,10 @@ OBJECT_ROWS = "landfall.object-rows"
 
 # The column of tables whose contracts replace: the digest of the object that a row is from.
 OBJECT_COLUMN = "_landfall_object"
+_OBJECT_COLUMN_DOC = (
+    "The version of the file that the row came from, as a digest: Landfall replaces the rows of "
+    "older versions by it."
+)
 
 # A summary is copied into every later metadata file, so a long list would be paid for at
 # every commit to come.
@@ -585,6 +589,8 @@ class Contract:
     delete_marker: str | None = None
     # `onOverwrite: replace`.
     replaces: bool = False
+    # How long a snapshot is needed: only it tells that a batch's rows are in the table.
+    snapshot_retention_days: int = 30
 
     def source_of(self, bucket: str, key: str) -> Source:
         """The source that claims the object."""
@@ -599,8 +605,8 @@ class Contract:
 
     def all_columns(self) -> tuple[Column, ...]:
         """The contract's columns, and Landfall's own."""
-        own = (Column(OBJECT_COLUMN, PrimitiveType("string")),) if self.replaces else ()
-        return self.columns + own
+        own = Column(OBJECT_COLUMN, PrimitiveType("string"), description=_OBJECT_COLUMN_DOC)
+        return (*self.columns, own) if self.replaces else self.columns
 
 
 def _unsupported(words: str) -> JobError:
@@ -668,6 +674,7 @@ def parse_contract(text: str | bytes) -> Contract:
             upsert_by=primary if upserts else (),
             delete_marker=knobs.get("deleteMarker") if upserts else None,
             replaces=knobs.get("onOverwrite") == "replace",
+            snapshot_retention_days=int(knobs.get("snapshotRetentionDays") or 30),
         )
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ValueError) as error:
         raise JobError(
@@ -2660,13 +2667,20 @@ def latest_rank(item: ObjectVersion) -> str:
 
 # --- The table -----------------------------------------------------------------------------
 
-_TABLE_PROPERTIES = {
-    "format-version": "2",
-    "write.parquet.compression-codec": "zstd",
-    # Old metadata files would else pile up: one for every commit, for ever.
-    "write.metadata.delete-after-commit.enabled": "true",
-    "write.metadata.previous-versions-max": "20",
-}
+
+def table_properties(contract: Contract) -> dict[str, str]:
+    """The properties of a new table (shared/lake: catalog.rs, maintenance.rs)."""
+    seconds = contract.snapshot_retention_days * 24 * 60 * 60
+    return {
+        "format-version": "2",
+        "write.parquet.compression-codec": "zstd",
+        # Old metadata files would else pile up: one for every commit, for ever.
+        "write.metadata.delete-after-commit.enabled": "true",
+        "write.metadata.previous-versions-max": "20",
+        "history.expire.max-snapshot-age-ms": str(seconds * 1000),
+        "history.expire.min-snapshots-to-keep": "10",
+        "vacuum_max_snapshot_age_seconds": str(seconds),
+    }
 
 
 def schema_of(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -2834,7 +2848,7 @@ class Lake:
             schema,
             spec,
             f"{warehouse}/{database}/{contract.table}",
-            _TABLE_PROPERTIES,
+            table_properties(contract),
         )
 
     def run(self, statement: str, properties: Mapping[str, str]) -> None:

@@ -10,16 +10,15 @@ import pyarrow as pa
 
 
 class Files:
-    """An S3 client whose objects are the files of a directory."""
+    """An S3 client whose buckets are directories."""
 
     def __init__(self, directory: Path) -> None:
-        """Takes the directory."""
+        """Takes the directory of the buckets."""
         self.directory = directory
 
     def get_object(self, Bucket: str, Key: str, **_pin: str) -> dict[str, Any]:
         """The object of that key, whatever its version."""
-        del Bucket
-        return {"Body": io.BytesIO((self.directory / Key).read_bytes())}
+        return {"Body": io.BytesIO((self.directory / Bucket / Key).read_bytes())}
 
 
 def read_files(

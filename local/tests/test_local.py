@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import artifacts, asl_lint, build, cloud, demo, glue_runner, processes, stack
+from local.spark import jars
 
 
 def test_only_the_local_keys_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,3 +280,43 @@ def test_limits_of_artifacts() -> None:
     assert artifacts.Artifact("SchemaCheckFunction", (2, 30), 7_000_000).problems() == []
     assert len(artifacts.Artifact("SchemaCheckFunction", (2, 30), 7_000_001).problems()) == 1
     assert len(artifacts.Artifact("IntakeFunction", (2, 35), 6_000_001).problems()) == 2
+
+
+def test_the_settings_of_a_glue_job_reach_spark_with_the_local_endpoint(tmp_path: Path) -> None:
+    conf = (
+        "spark.sql.extensions=a.B --conf spark.sql.catalog.glue_catalog=c.D "
+        "--conf spark.sql.catalog.glue_catalog.warehouse=s3://w?a=b"
+    )
+    settings = glue_runner.settings_of(conf)
+    assert settings == {
+        "spark.sql.extensions": "a.B",
+        "spark.sql.catalog.glue_catalog": "c.D",
+        "spark.sql.catalog.glue_catalog.warehouse": "s3://w?a=b",
+    }
+    added = glue_runner.endpoint_settings(settings, "http://127.0.0.1:1", "eu-west-1")
+    assert added["spark.sql.catalog.glue_catalog.glue.endpoint"] == "http://127.0.0.1:1"
+    assert all(name.startswith("spark.sql.catalog.glue_catalog.") for name in added)
+    arguments = {"--conf": conf, "--datalake-formats": "iceberg", "--batch": "s3://w/b.json"}
+    command = glue_runner.command_of(tmp_path / "job.py", arguments, {"x": "y"}, [tmp_path / "j"])
+    script = command.index(str(tmp_path / "job.py"))
+    assert command[script + 1 :] == ["--batch", "s3://w/b.json"]
+    assert command[script - 2 : script] == ["--conf", "x=y"]
+
+
+def test_a_failed_run_says_the_jobs_own_words() -> None:
+    log = "26/11/21 INFO x\nJob.NotAsChecked: s3://b/k is not as\n26/11/21 INFO SparkContext: bye\n"
+    assert glue_runner.message_of(log) == "Job.NotAsChecked: s3://b/k is not as"
+    assert glue_runner.message_of("no name\n").endswith("no name")
+
+
+def test_a_jar_that_is_not_the_pinned_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source.jar"
+    source.write_bytes(b"other bytes")
+    monkeypatch.setattr(jars, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(jars.Jar, "address", source.as_uri())
+    monkeypatch.setattr(jars, "JARS", (jars.Jar("g", "n", "1", "0" * 64),))
+    with pytest.raises(stack.LocalCloudError, match="not the file that is pinned"):
+        jars.fetch()
+    assert list((tmp_path / "cache").iterdir()) == []

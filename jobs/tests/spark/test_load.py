@@ -53,7 +53,8 @@ class World:
         self.name = self.lake.name("test", table)
 
     def land(self, key: str, rows: str, version: str = "1") -> ingest.ObjectVersion:
-        (self.directory / f"{key}@{version}").write_text("id,name,day,gone\n" + rows)
+        (self.directory / "landing").mkdir(exist_ok=True)
+        (self.directory / "landing" / f"{key}@{version}").write_text("id,name,day,gone\n" + rows)
         return ingest.ObjectVersion(
             "landing", f"{key}@{version}", f"v#{version}", version, "e", "", version
         )
@@ -164,7 +165,7 @@ def test_a_file_that_is_not_as_checked_commits_nothing(world: Any) -> None:
 def test_rejected_records_are_left_out(world: Any) -> None:
     here = world()
     item = here.land("a.csv", '1,Ann,,\nx,Bo"b,,,\n3,"C\nC",,\n4,D,,\n')
-    (here.directory / "r.json").write_text(json.dumps({"records": [[2, 1], [4, 1]]}))
+    (here.directory / "landing" / "r.json").write_text(json.dumps({"records": [[2, 1], [4, 1]]}))
     checked = {item: ingest.Checked(4, 2, "s3://landing/r.json")}
     here.run(here.batch("b", item, checked=checked))
     assert here.rows() == [(1, "Ann"), (3, "C\nC")]
@@ -267,7 +268,7 @@ def test_the_table_grows_with_the_contract_and_the_files(world: Any) -> None:
     )
     here.contract = ingest.parse_contract(more)
     item = here.land("b.csv", "")
-    (here.directory / item.key).write_text("id,extra,name\n,1.50,x\n")
+    (here.directory / "landing" / item.key).write_text("id,extra,name\n,1.50,x\n")
     here.run(here.batch("b2", item, additions=(("extra", "decimal(4,2)"),)))
     fields = here.lake.load(here.name).metadata()["schemas"][-1]["fields"]
     assert [(field["id"], field["name"], field["required"]) for field in fields] == [
