@@ -3,6 +3,7 @@
 //! The ledger says who may load an object and how its story ended. It is not the judge of
 //! what was committed: the table's snapshots are, and the ledger is settled from them.
 
+mod backfill;
 mod claims;
 mod deletion;
 mod entry;
@@ -20,6 +21,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use chrono::{SecondsFormat, Utc};
 use landfall_messages::{LedgerKey, ObjectVersion};
 
+pub use backfill::BackfillNote;
 pub use claims::Claims;
 pub use deletion::Deletion;
 pub use entry::{Arrival, Entry, Owner, Settlement, State};

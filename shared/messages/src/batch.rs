@@ -93,6 +93,12 @@ pub struct ExecutionInput {
 /// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
 /// An event time that does not parse stands as the epoch: the name stays deterministic.
 pub fn batch_id(dataset: &str, objects: &[ObjectVersion]) -> String {
+    suffixed_batch_id(dataset, objects, "")
+}
+
+/// [`batch_id`] followed by a suffix of valid characters, for batches that are started again on
+/// purpose: the dataset's name is cut, what tells batches apart is not.
+pub fn suffixed_batch_id(dataset: &str, objects: &[ObjectVersion], suffix: &str) -> String {
     let newest = objects
         .iter()
         .filter_map(|object| DateTime::parse_from_rfc3339(&object.event_time).ok())
@@ -100,11 +106,11 @@ pub fn batch_id(dataset: &str, objects: &[ObjectVersion]) -> String {
         .map_or(DateTime::<Utc>::UNIX_EPOCH, |time| time.with_timezone(&Utc));
     let time = newest.to_rfc3339_opts(SecondsFormat::Secs, true).replace([':', '-'], "");
     let digest = object_ids_digest(objects);
-    let suffix = format!("-{time}-{}", &digest[..8]);
+    let suffix = format!("-{time}-{}{suffix}", &digest[..8]);
     let dataset: String = dataset
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' })
-        .take(80 - suffix.len())
+        .take(80_usize.saturating_sub(suffix.len()))
         .collect();
     format!("{dataset}{suffix}")
 }
@@ -127,6 +133,16 @@ mod tests {
         let id = batch_id(&"données/ventes ".repeat(20), &[object("a.csv", "v#1")]);
         assert_eq!(id.len(), 80);
         assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+    }
+
+    #[test]
+    fn a_suffix_does_not_hide_what_tells_batches_apart() {
+        let objects = [object("a.csv", "v#1")];
+        let id = batch_id("orders", &objects);
+        assert_eq!(suffixed_batch_id("orders", &objects, "-again"), format!("{id}-again"));
+        let long = suffixed_batch_id(&"x".repeat(80), &objects, "-backfill-20261121T090000Z");
+        assert_eq!(long.len(), 80);
+        assert!(long.contains(&id[id.len() - 8..]), "{long}");
     }
 
     #[test]

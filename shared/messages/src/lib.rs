@@ -7,6 +7,7 @@
 
 pub mod address;
 mod alert;
+mod backfill;
 mod batch;
 mod check;
 mod commit;
@@ -20,7 +21,13 @@ mod snowflake;
 mod workload;
 
 pub use alert::{AlertKind, AlertOutput, AlertRequest, ExecutionInfo, FailureInfo, ReviewDecision};
-pub use batch::{Batch, ContractRef, ExecutionInput, Problem, ProblemKind, batch_id};
+pub use backfill::{
+    Backfill, BackfillPlan, BackfillSummary, BackfillTask, BatchFailure, BatchOutcome, DatasetPlan,
+    ListedObject, PlanOutput, Tally,
+};
+pub use batch::{
+    Batch, ContractRef, ExecutionInput, Problem, ProblemKind, batch_id, suffixed_batch_id,
+};
 pub use check::{
     BadRow, CheckOutput, CheckTask, ColumnAddition, Engine, EngineChoice, NotEnforced, ObjectCheck,
     QuarantineOutput, QuarantinedObject, SchemaChange, Verdict,
