@@ -53,10 +53,30 @@ def jsonata_problems(definition: str) -> list[str]:
     return found
 
 
+# What Step Functions knows beyond the specification that statelint goes by:
+# https://docs.aws.amazon.com/step-functions/latest/dg/state-map-distributed.html
+_BEYOND_THE_SPECIFICATION = {
+    "Label": lambda value: isinstance(value, str),
+    "InputType": {"CSV", "JSON", "JSONL", "PARQUET", "MANIFEST"}.__contains__,
+    "Transformation": {"NONE", "LOAD_AND_FLATTEN"}.__contains__,
+}
+
+
+def as_specified(value: object) -> object:
+    """The definition without those fields, as far as their values are ones that AWS takes."""
+    if isinstance(value, dict):
+        return {
+            key: as_specified(item)
+            for key, item in value.items()
+            if not (key in _BEYOND_THE_SPECIFICATION and _BEYOND_THE_SPECIFICATION[key](item))
+        }
+    return [as_specified(item) for item in value] if isinstance(value, list) else value
+
+
 def problems(definition: str) -> list[str]:
     """What is wrong with a definition whose substitutions are filled in."""
     with tempfile.NamedTemporaryFile("w", suffix=".asl.json") as file:
-        file.write(definition)
+        json.dump(as_specified(json.loads(definition)), file)
         file.flush()
         command = [str(VENV / "tools" / "bin" / "statelint"), file.name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -181,7 +181,8 @@ fn place(event: &EventBridgeEvent<S3ObjectCreated>, config_bucket: &str) -> Plac
     }
 }
 
-fn is_own(key: &str) -> bool {
+/// Whether Landfall itself wrote the object.
+pub(crate) fn is_own(key: &str) -> bool {
     OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 

@@ -1,5 +1,4 @@
-//! What can go wrong, by stable names. No state machine calls this function; the names are
-//! for its log.
+//! What can go wrong, by stable names: for the log, and for the state machine `backfill`.
 
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use landfall_ledger::LedgerError;
@@ -62,6 +61,36 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// The object may not be looked at.
+    #[error(
+        "HeadObject on {path} was refused; list objects of the landing bucket, or compare the \
+         function's role with the template"
+    )]
+    ObjectRefused {
+        /// `s3://` address.
+        path: String,
+        /// The SDK's error.
+        #[source]
+        source: BoxError,
+    },
+    /// The batches of a backfill could not be written for now.
+    #[error("PutObject on {path} did not go through; it is tried again")]
+    PlanUnavailable {
+        /// `s3://` address.
+        path: String,
+        /// The SDK's error.
+        #[source]
+        source: BoxError,
+    },
+    /// The batches of a backfill may not be written.
+    #[error("PutObject on {path} was refused; compare the function's role with the template")]
+    PlanRefused {
+        /// `s3://` address.
+        path: String,
+        /// The SDK's error.
+        #[source]
+        source: BoxError,
+    },
     /// Step Functions did not answer.
     #[error("{operation} of {name} did not go through; it is tried again")]
     ExecutionUnavailable {
@@ -113,6 +142,9 @@ named_errors!(Error {
     ContractUnavailable => "Contract.Unavailable" (transient),
     ContractRefused => "Contract.AccessDenied",
     ObjectUnavailable => "Object.Unreadable" (transient),
+    ObjectRefused => "Object.AccessDenied",
+    PlanUnavailable => "Plan.Unavailable" (transient),
+    PlanRefused => "Plan.AccessDenied",
     ExecutionUnavailable => "Execution.Unavailable" (transient),
     ExecutionRefused => "Execution.Refused",
     NameTaken => "Execution.NameTaken",

@@ -64,6 +64,18 @@ pub(crate) async fn input(deps: &Deps, arn: &str, name: &str) -> Result<String, 
     Ok(execution.input.unwrap_or_default())
 }
 
+/// How the execution of that name stands; none when there is none.
+pub(crate) async fn status(deps: &Deps, name: &str) -> Result<Option<String>, Error> {
+    let arn = execution_arn(&deps.config.state_machine_arn, name);
+    match deps.sfn.describe_execution().execution_arn(arn).send().await {
+        Ok(execution) => Ok(Some(execution.status().as_str().to_owned())),
+        Err(error) if error.as_service_error().is_some_and(|e| e.is_execution_does_not_exist()) => {
+            Ok(None)
+        }
+        Err(error) => Err(Error::of_execution("DescribeExecution", name, error)),
+    }
+}
+
 /// A name is made from the objects, so an execution of that name has ours, but for a
 /// collision of two digests.
 async fn look_at_existing(deps: &Deps, name: &str, input: &ExecutionInput) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! an execution has ended, it makes sure that each of its objects has an answer.
 
 mod arrival;
+mod backfill;
 mod config;
 mod contracts;
 mod deleted;
@@ -19,7 +20,10 @@ mod upload;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, stream};
 use landfall_ledger::Ledger;
+use landfall_messages::BackfillTask;
+use serde::{Deserialize, Serialize};
 
+pub use backfill::{BackfillOutput, backfill};
 pub use config::Config;
 pub use contracts::Contracts;
 pub use error::Error;
@@ -42,6 +46,37 @@ pub struct Deps {
     pub s3: aws_sdk_s3::Client,
     /// Step Functions client.
     pub sfn: aws_sdk_sfn::Client,
+}
+
+/// What the function is invoked with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// By the state machine `backfill`.
+    Backfill(BackfillTask),
+    /// By the queues.
+    Messages(SqsEvent),
+}
+
+/// What it answers.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Response {
+    /// To the state machine.
+    Backfill(BackfillOutput),
+    /// To the queues: what to deliver again.
+    Messages(SqsBatchResponse),
+}
+
+/// Answers whoever asks.
+///
+/// # Errors
+/// Those of [`backfill`]; messages fail one by one.
+pub async fn answer(deps: &Deps, request: Request) -> Result<Response, Error> {
+    match request {
+        Request::Backfill(task) => backfill(deps, task).await.map(Response::Backfill),
+        Request::Messages(event) => handle(deps, event).await.map(Response::Messages),
+    }
 }
 
 /// Starts executions for the objects of a batch of SQS messages.

@@ -1,6 +1,7 @@
-//! `intake`: turns "Object Created" events into one execution per dataset batch.
+//! `intake`: turns "Object Created" events into one execution per dataset batch, and the lists of
+//! backfills.
 
-use intake::{Config, Contracts, Deps, handle};
+use intake::{Config, Contracts, Deps, answer};
 use landfall_ledger::Ledger;
 use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
 
@@ -18,5 +19,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         s3,
         config,
     };
-    serve(async |event| Box::pin(handle(&deps, event)).await).await
+    serve(async |request| Box::pin(answer(&deps, request)).await).await
 }

@@ -67,7 +67,7 @@ async fn without_superseded(
 }
 
 /// The object as it is to be read; none when nothing is left to do.
-async fn receive_one(
+pub(crate) async fn receive_one(
     deps: &Deps,
     object: &ObjectVersion,
     claim: &Claim,

@@ -11,13 +11,14 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::Object;
 use aws_sdk_s3::types::error::{NoSuchKey, NotFound};
-use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
+use aws_sdk_sfn::operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput};
 use aws_sdk_sfn::operation::start_execution::{StartExecutionError, StartExecutionOutput};
 use aws_sdk_sfn::types::ExecutionStatus;
-use aws_sdk_sfn::types::error::ExecutionAlreadyExists;
+use aws_sdk_sfn::types::error::{ExecutionAlreadyExists, ExecutionDoesNotExist};
 use aws_smithy_mocks::{MockResponse, mock};
 use landfall_messages::{ContractRef, ExecutionInput, ObjectVersion, ProblemKind};
 use landfall_testing::dynamodb::InMemoryTable;
@@ -99,24 +100,26 @@ pub(crate) fn document(name: &str, text: &str) -> Arc<Document> {
 }
 
 #[derive(Debug, Default)]
-struct World {
+pub(crate) struct World {
     /// Config bucket: text by key. The entity tag is the text's length.
     contracts: BTreeMap<String, String>,
     contract_reads: usize,
     contracts_unavailable: bool,
     /// Landing bucket: entity tag and version id by key.
-    heads: HashMap<String, (String, String)>,
-    heads_unavailable: bool,
+    pub(crate) heads: HashMap<String, (String, String)>,
+    pub(crate) heads_unavailable: bool,
+    /// What was put into buckets: text by key.
+    puts: BTreeMap<String, String>,
     started: Vec<ExecutionInput>,
     /// Executions by name: status and input.
     executions: HashMap<String, (ExecutionStatus, String)>,
     unstartable: Option<String>,
 }
 
-struct Fixture {
+pub(crate) struct Fixture {
     world: Arc<Mutex<World>>,
-    table: InMemoryTable,
-    deps: Deps,
+    pub(crate) table: InMemoryTable,
+    pub(crate) deps: Deps,
 }
 
 impl Fixture {
@@ -146,16 +149,16 @@ impl Fixture {
         Self { world, table, deps }
     }
 
-    fn orders() -> Self {
+    pub(crate) fn orders() -> Self {
         Self::new(&[("orders", contract("orders", "s3://landing/orders/"))])
     }
 
-    fn set(&self, change: impl FnOnce(&mut World)) {
+    pub(crate) fn set(&self, change: impl FnOnce(&mut World)) {
         change(&mut self.world.lock().unwrap());
     }
 
     /// Delivers events as messages `m0`, `m1`, ... and returns the failed ones.
-    async fn deliver(&self, events: &[String]) -> Vec<String> {
+    pub(crate) async fn deliver(&self, events: &[String]) -> Vec<String> {
         let records: Vec<_> = events
             .iter()
             .enumerate()
@@ -168,12 +171,24 @@ impl Fixture {
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
-    fn started(&self) -> Vec<ExecutionInput> {
+    /// The planned batches of backfills, by key.
+    pub(crate) fn plans(&self) -> BTreeMap<String, String> {
+        self.world.lock().unwrap().puts.clone()
+    }
+
+    /// Somebody ran an execution of that name, and it has succeeded.
+    pub(crate) fn ended(&self, name: &str) {
+        self.set(|world| {
+            world.executions.insert(name.into(), (ExecutionStatus::Succeeded, "{}".into()));
+        });
+    }
+
+    pub(crate) fn started(&self) -> Vec<ExecutionInput> {
         self.world.lock().unwrap().started.clone()
     }
 
     /// Writes an object version's ledger item as an execution leaves it.
-    fn settle(&self, key: &str, version: &str, state: &str) {
+    pub(crate) fn settle(&self, key: &str, version: &str, state: &str) {
         let path = format!("s3://landing/{key}");
         let mut item = self.table.item(&path, version).expect("the object was received");
         item.insert("state".into(), AttributeValue::S(state.into()));
@@ -184,6 +199,7 @@ impl Fixture {
 fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
     use aws_sdk_s3::Client;
     let (listing, getting, heading) = (world.clone(), world.clone(), world.clone());
+    let putting = world.clone();
     stub_client!(
         aws_sdk_s3,
         [
@@ -216,6 +232,12 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
                         MockResponse::Error(GetObjectError::NoSuchKey(NoSuchKey::builder().build()))
                     }
                 }
+            }),
+            mock!(Client::put_object).then_compute_output(move |input| {
+                let body = input.body().bytes().expect("bytes in memory");
+                let text = String::from_utf8(body.to_vec()).unwrap();
+                putting.lock().unwrap().puts.insert(input.key().unwrap().into(), text);
+                PutObjectOutput::builder().build()
             }),
             mock!(Client::head_object).then_compute_response(move |input| {
                 let world = heading.lock().unwrap();
@@ -277,20 +299,27 @@ fn sfn(world: &Arc<Mutex<World>>) -> aws_sdk_sfn::Client {
                         .unwrap(),
                 )
             }),
-            mock!(Client::describe_execution).then_compute_output(move |input| {
+            mock!(Client::describe_execution).then_compute_response(move |input| {
                 let arn = input.execution_arn().unwrap();
                 let name = arn
                     .strip_prefix("arn:aws:states:eu-west-1:111122223333:execution:ingest:")
                     .unwrap();
-                let (status, json) = describing.lock().unwrap().executions[name].clone();
-                DescribeExecutionOutput::builder()
-                    .execution_arn(arn)
-                    .state_machine_arn("arn")
-                    .start_date(date)
-                    .status(status)
-                    .input(json)
-                    .build()
-                    .unwrap()
+                let known = describing.lock().unwrap().executions.get(name).cloned();
+                let Some((status, json)) = known else {
+                    return MockResponse::Error(DescribeExecutionError::ExecutionDoesNotExist(
+                        ExecutionDoesNotExist::builder().build(),
+                    ));
+                };
+                MockResponse::Output(
+                    DescribeExecutionOutput::builder()
+                        .execution_arn(arn)
+                        .state_machine_arn("arn")
+                        .start_date(date)
+                        .status(status)
+                        .input(json)
+                        .build()
+                        .unwrap(),
+                )
             }),
         ]
     )

@@ -1,4 +1,4 @@
-//! `ingest.asl.json`, with its substitutions filled in.
+//! The state machines' definitions, with their substitutions filled in.
 
 use std::collections::BTreeSet;
 
@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::cloudformation::{Template, read, target, text};
 
 pub(crate) const MACHINE: &str = "IngestStateMachine";
+pub(crate) const BACKFILL: &str = "BackfillStateMachine";
 const LAMBDA: &str = "arn:aws:states:::lambda:invoke";
 
 /// The state machine.
@@ -22,13 +23,13 @@ pub(crate) struct State<'a> {
 }
 
 /// The definition as it is written: not JSON yet, because numbers are substituted too.
-pub(crate) fn source() -> String {
-    read("statemachines/ingest.asl.json")
+pub(crate) fn source(template: &Template, machine: &str) -> String {
+    read(&text(&template.resource(machine)["Properties"]["DefinitionUri"]))
 }
 
 /// The names in `${...}`.
-pub(crate) fn placeholders() -> BTreeSet<String> {
-    let source = source();
+pub(crate) fn placeholders(template: &Template, machine: &str) -> BTreeSet<String> {
+    let source = source(template, machine);
     source
         .split("${")
         .skip(1)
@@ -37,11 +38,16 @@ pub(crate) fn placeholders() -> BTreeSet<String> {
 }
 
 impl Machine {
+    /// `ingest`, as [`Self::of`].
+    pub(crate) fn load(template: &Template) -> Self {
+        Self::of(template, MACHINE)
+    }
+
     /// The machine as deployed with default parameters. Functions and resources stand as the
     /// template's expressions, for instance `SchemaCheckFunction.Arn`.
-    pub(crate) fn load(template: &Template) -> Self {
-        let mut source = source();
-        for (name, value) in substitutions(template) {
+    pub(crate) fn of(template: &Template, machine: &str) -> Self {
+        let mut source = source(template, machine);
+        for (name, value) in substitutions(template, machine) {
             let expression = target(value);
             let parameter = template.section("Parameters").get(&expression);
             let replacement = parameter.map_or(expression.clone(), |p| text(&p["Default"]));
@@ -74,8 +80,8 @@ impl Machine {
 }
 
 /// What the template puts in for each `${...}`.
-pub(crate) fn substitutions(template: &Template) -> &Map<String, Value> {
-    template.resource(MACHINE)["Properties"]["DefinitionSubstitutions"]
+pub(crate) fn substitutions<'a>(template: &'a Template, machine: &str) -> &'a Map<String, Value> {
+    template.resource(machine)["Properties"]["DefinitionSubstitutions"]
         .as_object()
         .expect("substitutions")
 }

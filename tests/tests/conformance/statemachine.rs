@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use crate::cloudformation::{Template, target, targets, text};
 use crate::functions;
-use crate::machine::{MACHINE, Machine, names, placeholders, substitutions};
+use crate::machine::{BACKFILL, MACHINE, Machine, names, placeholders, substitutions};
 
 /// Transient errors of the Lambda service, as AWS asks every Lambda task to retry:
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/bp-lambda-serviceexception.html>.
 /// `Lambda.Unknown` is what some faults of the runtime, and throttling on the local cloud,
 /// are called; `Runtime.*` are processes that died, the last is one stopped at its timeout.
-const LAMBDA_SERVICE: [&str; 9] = [
+pub(crate) const LAMBDA_SERVICE: [&str; 9] = [
     "Lambda.AWSLambdaException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.SdkClientException",
@@ -66,7 +66,7 @@ const HAND_OVER: &str = "Hand over to Glue";
 const FAILURE_PATH: [&str; 4] = ["Describe failure", "Alert on failure", "Record failure", "Fail"];
 
 /// The function that an expression like `SchemaCheckFunction.Arn` stands for.
-fn function_of(template: &Template, expression: &str) -> String {
+pub(crate) fn function_of(template: &Template, expression: &str) -> String {
     template
         .functions()
         .into_iter()
@@ -78,13 +78,15 @@ fn function_of(template: &Template, expression: &str) -> String {
 #[test]
 fn every_state_says_what_it_is_for() {
     let template = Template::load();
-    let machine = Machine::load(&template);
-    assert!(!text(&machine.definition()["Comment"]).is_empty());
-    for state in machine.states() {
-        let comment = text(&state.body["Comment"]);
-        assert!(comment.len() > 20 && comment.ends_with('.'), "{}: {comment:?}", state.name);
-        let first = state.name.chars().next().unwrap();
-        assert!(first.is_uppercase(), "{}", state.name);
+    for machine in [MACHINE, BACKFILL] {
+        let machine = Machine::of(&template, machine);
+        assert!(!text(&machine.definition()["Comment"]).is_empty());
+        for state in machine.states() {
+            let comment = text(&state.body["Comment"]);
+            assert!(comment.len() > 20 && comment.ends_with('.'), "{}: {comment:?}", state.name);
+            let first = state.name.chars().next().unwrap();
+            assert!(first.is_uppercase(), "{}", state.name);
+        }
     }
 }
 
@@ -133,15 +135,18 @@ fn everything_ends_in_time() {
 
 #[test]
 fn retries_back_off_with_jitter_and_end() {
-    for state in Machine::load(&Template::load()).states() {
-        for retrier in state.retriers() {
-            let number = |field: &str| {
-                retrier[field].as_f64().unwrap_or_else(|| panic!("{}: no {field}", state.name))
-            };
-            assert!(number("BackoffRate") > 1.0, "{}", state.name);
-            assert!(number("MaxDelaySeconds") > number("IntervalSeconds"), "{}", state.name);
-            assert!(number("MaxAttempts") >= 1.0, "{}", state.name);
-            assert_eq!(retrier["JitterStrategy"], "FULL", "{}", state.name);
+    let template = Template::load();
+    for machine in [MACHINE, BACKFILL] {
+        for state in Machine::of(&template, machine).states() {
+            for retrier in state.retriers() {
+                let number = |field: &str| {
+                    retrier[field].as_f64().unwrap_or_else(|| panic!("{}: no {field}", state.name))
+                };
+                assert!(number("BackoffRate") > 1.0, "{}", state.name);
+                assert!(number("MaxDelaySeconds") > number("IntervalSeconds"), "{}", state.name);
+                assert!(number("MaxAttempts") >= 1.0, "{}", state.name);
+                assert_eq!(retrier["JitterStrategy"], "FULL", "{}", state.name);
+            }
         }
     }
 }
@@ -280,8 +285,10 @@ fn a_recorded_failure_leaves_settled_items_alone() {
 #[test]
 fn substitutions_agree_with_the_template() {
     let template = Template::load();
-    let given: BTreeSet<String> = substitutions(&template).keys().cloned().collect();
-    assert_eq!(placeholders(), given);
+    for machine in [MACHINE, BACKFILL] {
+        let given: BTreeSet<String> = substitutions(&template, machine).keys().cloned().collect();
+        assert_eq!(placeholders(&template, machine), given, "{machine}");
+    }
 }
 
 #[test]

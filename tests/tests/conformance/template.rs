@@ -493,6 +493,19 @@ fn every_execution_is_looked_at_after_its_last_attempt() {
 }
 
 #[test]
+fn a_failed_event_of_glue_is_kept() {
+    let template = Template::load();
+    let (_, trigger) = template.functions()["glue-trigger"];
+    let kept = &trigger["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"];
+    assert_eq!(target(kept), "GlueEventDlq.Arn");
+    let may_keep = template.statements("GlueTriggerRole").into_iter().any(|statement| {
+        targets(&statement["Action"]).contains(&"sqs:SendMessage".to_owned())
+            && targets(&statement["Resource"]) == ["GlueEventDlq.Arn"]
+    });
+    assert!(may_keep);
+}
+
+#[test]
 fn every_end_without_success_stops_the_run() {
     let template = Template::load();
     let rule = &template.resource("UnfinishedExecutionsRule")["Properties"];
@@ -529,29 +542,20 @@ fn the_engine_is_chosen_by_what_the_engines_have() {
 }
 
 #[test]
-fn a_failed_event_of_glue_is_kept() {
+fn state_machines_are_logged_and_traced() {
     let template = Template::load();
-    let (_, trigger) = template.functions()["glue-trigger"];
-    let kept = &trigger["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"];
-    assert_eq!(target(kept), "GlueEventDlq.Arn");
-    let may_keep = template.statements("GlueTriggerRole").into_iter().any(|statement| {
-        targets(&statement["Action"]).contains(&"sqs:SendMessage".to_owned())
-            && targets(&statement["Resource"]) == ["GlueEventDlq.Arn"]
-    });
-    assert!(may_keep);
-}
-
-#[test]
-fn the_state_machine_is_logged_and_traced() {
-    let template = Template::load();
-    let machine = &template.resource("IngestStateMachine")["Properties"];
-    assert_eq!(machine["Type"], "STANDARD");
-    assert_eq!(machine["Tracing"]["Enabled"], true);
-    assert_eq!(machine["Logging"]["Level"], "ALL");
-    // Rows that broke a contract are execution data.
-    assert_eq!(machine["Logging"]["IncludeExecutionData"], false);
-    let destination = &machine["Logging"]["Destinations"][0]["CloudWatchLogsLogGroup"];
-    assert_eq!(target(&destination["LogGroupArn"]), "IngestLogGroup.Arn");
+    let machines = template.of_type("AWS::Serverless::StateMachine");
+    assert_eq!(machines.len(), 2);
+    for (id, machine) in machines {
+        assert_eq!(machine["Type"], "STANDARD", "{id}");
+        assert_eq!(machine["Tracing"]["Enabled"], true, "{id}");
+        assert_eq!(machine["Logging"]["Level"], "ALL", "{id}");
+        // Rows that broke a contract are execution data.
+        assert_eq!(machine["Logging"]["IncludeExecutionData"], false, "{id}");
+        let destination = &machine["Logging"]["Destinations"][0]["CloudWatchLogsLogGroup"];
+        let group = format!("{}LogGroup.Arn", id.trim_end_matches("StateMachine"));
+        assert_eq!(target(&destination["LogGroupArn"]), group);
+    }
 }
 
 #[test]
@@ -570,6 +574,7 @@ fn alarms_tell_people() {
         "ApproximateNumberOfMessagesVisible of IntakeDlq.QueueName",
         "Errors of IntakeFunction",
         "ExecutionsAborted of IngestStateMachine",
+        "ExecutionsFailed of BackfillStateMachine",
         "ExecutionsFailed of IngestStateMachine",
         "ExecutionsTimedOut of IngestStateMachine",
     ];

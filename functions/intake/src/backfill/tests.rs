@@ -1,0 +1,213 @@
+//! A backfill as a whole, over an in-memory ledger and the buckets of the other tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use landfall_messages::{Backfill, BackfillSummary, BackfillTask, ExecutionInput, ListedObject};
+use serde_json::json;
+
+use super::*;
+use crate::tests::{Fixture, event};
+
+pub(crate) fn backfill(dry_run: bool) -> Backfill {
+    Backfill {
+        name: "backfill-1".into(),
+        started_at: "2026-11-21T09:00:00.000Z".into(),
+        bucket: "landing".into(),
+        dry_run,
+        encoded_keys: false,
+        plan_bucket: "warehouse".into(),
+        plan_prefix: "batches/backfills/backfill-1/".into(),
+    }
+}
+
+fn listed(keys: &[&str]) -> Vec<ListedObject> {
+    let object = |key: &&str| json!({"Key": key, "Size": 10, "Etag": "\"e\"", "LastModified": 1});
+    keys.iter().map(|key| serde_json::from_value(object(key)).unwrap()).collect()
+}
+
+/// Orders with files of one version each, whose entity tags are their keys.
+fn orders(keys: &[&str]) -> Fixture {
+    let fixture = Fixture::orders();
+    fixture.set(|world| {
+        for key in keys {
+            world.heads.insert((*key).to_owned(), ((*key).to_owned(), format!("id-{key}")));
+        }
+    });
+    fixture
+}
+
+async fn plan(fixture: &Fixture, backfill: Backfill, keys: &[&str]) -> PlanOutput {
+    let task = BackfillTask::PlanObjects { backfill, objects: listed(keys) };
+    match super::backfill(&fixture.deps, task).await.unwrap() {
+        BackfillOutput::Planned(output) => output,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn summary(fixture: &Fixture, backfill: Backfill) -> BackfillSummary {
+    let task = BackfillTask::Summarise { backfill, tolerated_failure_percentage: 0.0 };
+    match super::backfill(&fixture.deps, task).await.unwrap() {
+        BackfillOutput::Summary(summary) => *summary,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The batches that lie in S3 for the state machine.
+fn planned(fixture: &Fixture) -> Vec<ExecutionInput> {
+    let plans = fixture.plans();
+    let lines = plans.values().flat_map(|text| text.lines());
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn keys(input: &ExecutionInput) -> Vec<&str> {
+    input.batch.objects.iter().map(|object| object.key.as_str()).collect()
+}
+
+#[tokio::test]
+async fn listed_objects_become_batches_and_are_registered() {
+    let fixture = orders(&["orders/a.csv", "orders/b.csv"]);
+    let listed = ["orders/", "orders/a.csv", "orders/b.csv", "other/c.csv", "reports/d.json"];
+    let mut folder = listed.to_vec();
+    folder.retain(|key| !key.ends_with('/'));
+    let output = plan(&fixture, backfill(false), &folder).await;
+    assert_eq!((output.objects, output.executions), (4, 1));
+    let batches = planned(&fixture);
+    assert_eq!(keys(&batches[0]), ["orders/a.csv", "orders/b.csv"]);
+    let batch = &batches[0].batch;
+    assert!(batch.id.ends_with("-backfill-20261121T090000Z"), "{}", batch.id);
+    assert_eq!(batch.objects[0].version, "v#id-orders/a.csv");
+    let state = fixture.table.text("s3://landing/orders/a.csv", "v#id-orders/a.csv", "state");
+    assert_eq!(state.as_deref(), Some("received"));
+    assert!(fixture.started().is_empty(), "the state machine starts them");
+
+    let summary = summary(&fixture, backfill(false)).await;
+    assert_eq!(summary.plan.listed.objects, 4);
+    assert_eq!(summary.plan.datasets["orders"].tally.objects, 2);
+    assert!(summary.plan.datasets["orders"].dollars > 0.0);
+    let skipped: Vec<_> = summary.plan.skipped.keys().map(String::as_str).collect();
+    assert_eq!(skipped, ["Contract.NotFound", "Object.OfLandfall"]);
+    assert_eq!((summary.planned_executions, summary.failed_executions), (1, 1));
+    assert!(!summary.within_tolerance, "its batch was not reached");
+}
+
+#[tokio::test]
+async fn a_dry_run_registers_nothing_and_says_the_same() {
+    let fixture = orders(&["orders/a.csv"]);
+    let dry = plan(&fixture, backfill(true), &["orders/a.csv", "orders/gone.csv"]).await;
+    assert!(planned(&fixture).is_empty());
+    let path = "s3://landing/orders/a.csv";
+    assert_eq!(fixture.table.text(path, "v#id-orders/a.csv", "state"), None);
+    let summary = summary(&fixture, backfill(true)).await;
+    assert_eq!(summary.plan.skipped["Object.Gone"].objects, 1);
+    assert!(summary.dollars > 0.0 && summary.within_tolerance);
+    let real = plan(&fixture, backfill(false), &["orders/a.csv", "orders/gone.csv"]).await;
+    assert_eq!(dry, real);
+}
+
+#[tokio::test]
+async fn what_was_dealt_with_is_left_out_and_what_failed_is_not() {
+    let names = ["orders/a.csv", "orders/b.csv", "orders/c.csv", "orders/d.csv"];
+    let fixture = orders(&names);
+    let events = names.map(|key| event("landing", key, 10, &format!("id-{key}")));
+    assert!(fixture.deliver(&events).await.is_empty());
+    for (key, state) in names.iter().zip(["committed", "claimed", "quarantined", "failed"]) {
+        fixture.settle(key, &format!("v#id-{key}"), state);
+    }
+    plan(&fixture, backfill(false), &names).await;
+    let batches = planned(&fixture);
+    assert_eq!((batches.len(), keys(&batches[0])), (1, vec!["orders/d.csv"]));
+    let summary = summary(&fixture, backfill(false)).await;
+    let skipped: Vec<_> = summary.plan.skipped.keys().map(String::as_str).collect();
+    assert_eq!(skipped, ["claimed", "committed", "quarantined"]);
+}
+
+/// As the events of an unversioned bucket have it: the version is known by its entity tag.
+#[tokio::test]
+async fn a_version_that_its_event_did_not_name_is_found_by_its_entity_tag() {
+    let fixture = Fixture::orders();
+    fixture.set(|world| {
+        for key in ["orders/a.csv", "orders/b.csv"] {
+            world.heads.insert(key.into(), ("etag-of-event".into(), "id".into()));
+        }
+    });
+    let events = ["orders/a.csv", "orders/b.csv"].map(|key| event("landing", key, 10, ""));
+    assert!(fixture.deliver(&events).await.is_empty());
+    fixture.settle("orders/a.csv", "e#etag-of-event#0A", "committed");
+    fixture.settle("orders/b.csv", "e#etag-of-event#0A", "failed");
+    plan(&fixture, backfill(false), &["orders/a.csv", "orders/b.csv"]).await;
+    let batches = planned(&fixture);
+    assert_eq!(keys(&batches[0]), ["orders/b.csv"]);
+    let object = &batches[0].batch.objects[0];
+    assert_eq!(object.version, "e#etag-of-event#0A");
+    assert_eq!(object.version_id.as_deref(), Some("id"), "and read by its id");
+}
+
+#[tokio::test]
+async fn a_repeated_part_counts_once() {
+    let fixture = orders(&["orders/a.csv"]);
+    for _ in 0..2 {
+        plan(&fixture, backfill(false), &["orders/a.csv"]).await;
+    }
+    assert_eq!(planned(&fixture).len(), 1);
+    let summary = summary(&fixture, backfill(false)).await;
+    assert_eq!((summary.plan.listed.objects, summary.planned_executions), (1, 1));
+}
+
+#[tokio::test]
+async fn an_inventorys_keys_are_decoded() {
+    let fixture = orders(&["orders/a b.csv", "orders/c%20d.csv"]);
+    let encoded = Backfill { encoded_keys: true, ..backfill(false) };
+    // The second was decoded on the way.
+    plan(&fixture, encoded, &["orders/a+b.csv", "orders/c%20d.csv"]).await;
+    let batches = planned(&fixture);
+    assert_eq!(keys(&batches[0]), ["orders/a b.csv", "orders/c%20d.csv"]);
+}
+
+#[tokio::test]
+async fn outcomes_are_what_the_ledger_says() {
+    let fixture = orders(&["orders/a.csv", "orders/b.csv"]);
+    plan(&fixture, backfill(false), &["orders/a.csv", "orders/b.csv"]).await;
+    let batch = planned(&fixture).remove(0).batch;
+    let note = async || {
+        let task = BackfillTask::NoteBatch { backfill: backfill(false), batch: batch.clone() };
+        match super::backfill(&fixture.deps, task).await.unwrap() {
+            BackfillOutput::Noted(outcome) => outcome,
+            other => panic!("{other:?}"),
+        }
+    };
+    let never = note().await;
+    assert_eq!((never.status.as_str(), never.failed), ("NOT_STARTED", true));
+    assert_eq!(never.objects["received"], 2);
+
+    fixture.ended(&batch.id);
+    for (key, state) in [("orders/a.csv", "committed"), ("orders/b.csv", "quarantined")] {
+        fixture.settle(key, &format!("v#id-{key}"), state);
+    }
+    let done = note().await;
+    assert_eq!((done.status.as_str(), done.failed), ("SUCCEEDED", false));
+    assert_eq!((done.objects["committed"], done.objects["quarantined"]), (1, 1));
+    let summary = summary(&fixture, backfill(false)).await;
+    assert!(summary.within_tolerance, "a refused file is an answer");
+    assert_eq!(summary.executions["SUCCEEDED"], 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_fails_the_step() {
+    let fixture = orders(&["orders/a.csv"]);
+    fixture.set(|world| world.heads_unavailable = true);
+    let objects = listed(&["orders/a.csv"]);
+    let task = BackfillTask::PlanObjects { backfill: backfill(false), objects };
+    let error = super::backfill(&fixture.deps, task).await.unwrap_err();
+    assert!(matches!(error, Error::ObjectUnavailable { .. }), "{error}");
+    assert!(planned(&fixture).is_empty());
+}
+
+#[test]
+fn requests_are_told_apart() {
+    let task =
+        json!({"task": "summarise", "backfill": backfill(true), "toleratedFailurePercentage": 5});
+    let request: crate::Request = serde_json::from_value(task).unwrap();
+    assert!(matches!(request, crate::Request::Backfill(BackfillTask::Summarise { .. })));
+    let messages = json!({"Records": []});
+    let request: crate::Request = serde_json::from_value(messages).unwrap();
+    assert!(matches!(request, crate::Request::Messages(_)));
+}
