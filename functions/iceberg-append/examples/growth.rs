@@ -3,14 +3,16 @@
 //!
 //! `cargo run --release -p iceberg-append --example growth -- <directory> 10 1000 10000`
 //!
-//! The append is the function's own, over services in memory, and every previous commit is made
-//! by it as well. Between the measurements the table's older snapshots are laid aside, because
-//! each commit reads and writes them all, and 10,000 commits would take an hour; before a
+//! The append is the function's own, over services in memory, and so are the first thousand
+//! commits; more are entries like theirs. Between the measurements the table's older snapshots are laid aside, because
+//! each commit reads and writes them all; before a
 //! measurement they are put back, so that what is measured is the whole table. Results are
 //! lines of JSON on standard output; the tables are left in the directory, where
 //! `local/growth.py` lets PyIceberg append to them. `docs/growth.md` says what came out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+#[path = "growth/history.rs"]
+mod history;
 #[path = "growth/meter.rs"]
 mod meter;
 #[path = "growth/table.rs"]
@@ -26,6 +28,8 @@ use table::GrowingTable;
 
 /// Appends that are measured at each size; the median is told.
 const SAMPLES: usize = 7;
+/// Commits that the function makes itself. A longer history is made of entries like theirs.
+const OWN_COMMITS: usize = 1_000;
 /// Objects of a batch for which the size of a snapshot is told.
 const OBJECTS: [usize; 5] = [1, 10, 50, 100, 200];
 
@@ -56,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut table = GrowingTable::new(1);
     let started = Instant::now();
     for size in &sizes {
-        while table.commits() < *size {
+        while table.commits() < (*size).min(OWN_COMMITS) {
             table.append().await?;
             table.lay_aside_now_and_then().await;
             if table.commits().is_multiple_of(500) {
@@ -67,7 +71,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 );
             }
         }
-        table.put_back();
+        match table.commits() < *size {
+            true => table.prolong(*size).await?,
+            false => table.put_back(),
+        }
         table.save(&directory.join(size.to_string()))?;
         tell("whole", *size, &mut table).await?;
         table.lay_aside().await;

@@ -18,6 +18,7 @@ use landfall_testing::s3::InMemoryBuckets;
 use landfall_testing::stepfunctions::InMemoryExecutions;
 use serde_json::Value;
 
+use crate::history::prolong;
 use crate::meter::{Cost, Meter};
 
 const CONTRACT: &str = "
@@ -234,6 +235,21 @@ impl GrowingTable {
         self.s3.put(&path, serde_json::to_vec(&metadata).expect("JSON"));
         let parsed: TableMetadata = serde_json::from_value(metadata).expect("metadata");
         assert_eq!(parsed.snapshots().count(), self.commits, "every commit has its snapshot");
+    }
+
+    /// Adds commits that nobody made, like those that were made, until there are so many.
+    pub(crate) async fn prolong(&mut self, target: usize) -> Result<(), Box<dyn Error>> {
+        self.put_back();
+        let (path, mut metadata) = self.metadata();
+        let parsed: TableMetadata = serde_json::from_value(metadata.clone())?;
+        let list = parsed.current_snapshot().ok_or("no snapshot")?.manifest_list().to_owned();
+        let list = self.s3.get(&list).ok_or("no manifest list")?;
+        let (list_path, list) = prolong(&mut metadata, &list, target, ROWS).await?;
+        self.s3.put(&list_path, list);
+        self.s3.put(&path, serde_json::to_vec(&metadata)?);
+        self.commits = target;
+        self.put_back();
+        Ok(())
     }
 
     /// Sets a property of the table, where it stands.
