@@ -1,9 +1,9 @@
 //! The check of a batch.
 
+use landfall_catalog::table_of;
 use landfall_check::engine::{GlueLimits, Object, workload};
 use landfall_check::{Facts, SeenKeys, TableSchema, choose_engine};
 use landfall_contract::{Contract, OnOverwrite};
-use landfall_lake::table_of;
 use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
 use landfall_objects::load_contract;
 
@@ -28,7 +28,7 @@ pub(crate) struct Against<'a> {
 /// Checks every object against contract and table, and says who loads what passed.
 pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Error> {
     let contract = load_contract(&deps.s3, &batch.contract).await?;
-    let table = deps.lake.table_schema(&table_of(&contract, &deps.config.glue_database)).await?;
+    let table = deps.catalog.table_schema(&table_of(&contract, &deps.config.glue_database)).await?;
     let table_of_rows = table.as_ref().map(|table| table.relaxed_by(&contract));
     let against = Against {
         deps,

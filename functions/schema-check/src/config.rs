@@ -8,8 +8,6 @@ use landfall_runtime::{ConfigError, Environment};
 pub struct Config {
     /// `LANDING_BUCKET`: holds the quarantine and report prefixes.
     pub landing_bucket: String,
-    /// `WAREHOUSE_BUCKET`: holds the tables.
-    pub warehouse_bucket: String,
     /// `LEDGER_TABLE`.
     pub ledger_table: String,
     /// `GLUE_DATABASE`: where a contract's table is when the contract names no database.
@@ -32,7 +30,6 @@ impl Config {
     pub fn from_environment(environment: &Environment) -> Result<Self, ConfigError> {
         Ok(Self {
             landing_bucket: environment.required("LANDING_BUCKET")?,
-            warehouse_bucket: environment.required("WAREHOUSE_BUCKET")?,
             ledger_table: environment.required("LEDGER_TABLE")?,
             glue_database: environment.required("GLUE_DATABASE")?,
             lambda_engine_max_bytes: environment.parsed("LAMBDA_ENGINE_MAX_BYTES", 4 << 30)?,
@@ -57,12 +54,8 @@ impl Config {
 mod tests {
     use super::*;
 
-    const COMPLETE: [(&str, &str); 4] = [
-        ("LANDING_BUCKET", "landing"),
-        ("WAREHOUSE_BUCKET", "warehouse"),
-        ("LEDGER_TABLE", "ledger"),
-        ("GLUE_DATABASE", "lake"),
-    ];
+    const COMPLETE: [(&str, &str); 3] =
+        [("LANDING_BUCKET", "landing"), ("LEDGER_TABLE", "ledger"), ("GLUE_DATABASE", "lake")];
 
     #[test]
     fn every_name_is_needed_and_the_size_has_a_default() {

@@ -1,8 +1,8 @@
 //! What can go wrong, by public name.
 
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use landfall_catalog::CatalogError;
 use landfall_check::CompileError;
-use landfall_lake::LakeError;
 use landfall_ledger::LedgerError;
 use landfall_objects::ObjectError;
 use landfall_runtime::{HttpStatus, is_transient, named_errors};
@@ -15,7 +15,7 @@ pub enum Error {
     Object(#[from] ObjectError),
     /// The table could not be read.
     #[error(transparent)]
-    Lake(#[from] LakeError),
+    Catalog(#[from] CatalogError),
     /// The ledger did not answer.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -70,7 +70,7 @@ named_errors!(Error {
     NoSuchObject => "Batch.NoSuchObject",
 } wraps {
     Object(ObjectError),
-    Lake(LakeError),
+    Catalog(CatalogError),
     Ledger(LedgerError),
 });
 

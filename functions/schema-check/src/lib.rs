@@ -28,7 +28,7 @@ pub use config::Config;
 pub use error::Error;
 pub use output::{MAX_OUTPUT_BYTES, bounded};
 
-use landfall_lake::Lake;
+use landfall_catalog::Catalog;
 use landfall_ledger::Ledger;
 use landfall_messages::{CheckOutput, CheckTask, QuarantineOutput};
 use landfall_objects::ObjectReader;
@@ -44,7 +44,7 @@ pub struct Deps {
     /// Writes reports and quarantine, and reads contracts.
     pub s3: aws_sdk_s3::Client,
     /// Reads the table's schema.
-    pub lake: Lake,
+    pub catalog: Catalog,
     /// Settles what is quarantined.
     pub ledger: Ledger,
 }

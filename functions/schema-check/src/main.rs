@@ -1,6 +1,6 @@
 //! Checks the files of a batch, and quarantines those that do not pass.
 
-use landfall_lake::Lake;
+use landfall_catalog::Catalog;
 use landfall_ledger::Ledger;
 use landfall_objects::ObjectReader;
 use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
@@ -14,10 +14,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let sdk = sdk_config(&environment)?;
     let s3 = aws_sdk_s3::Client::new(&sdk);
     let dynamodb = aws_sdk_dynamodb::Client::new(&sdk);
-    let warehouse = format!("s3://{}", config.warehouse_bucket);
     let deps = &Deps {
         reader: ObjectReader::new(s3.clone()),
-        lake: Lake::new(aws_sdk_glue::Client::new(&sdk), s3.clone(), warehouse),
+        catalog: Catalog::new(aws_sdk_glue::Client::new(&sdk), s3.clone()),
         ledger: Ledger::new(dynamodb, &config.ledger_table),
         s3,
         config,

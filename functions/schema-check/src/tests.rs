@@ -255,7 +255,6 @@ impl Fixture {
         let deps = Deps {
             config: Config {
                 landing_bucket: "landing".into(),
-                warehouse_bucket: "warehouse".into(),
                 ledger_table: "ledger".into(),
                 glue_database: "lake".into(),
                 lambda_engine_max_bytes: 1000,
@@ -264,7 +263,7 @@ impl Fixture {
                 glue_maximum_workers: 10,
             },
             reader: ObjectReader::new(client.clone()),
-            lake: Lake::new(glue(true), client.clone(), "s3://warehouse"),
+            catalog: Catalog::new(glue(true), client.clone()),
             ledger: Ledger::new(table.client(), "ledger"),
             s3: client,
         };
@@ -599,7 +598,7 @@ async fn what_is_no_answer_is_an_error_with_its_name() {
     assert_eq!(error.name(), "Contract.Gone");
 
     fixture = Fixture::new(&[]);
-    fixture.deps.lake = Lake::new(glue(false), fixture.deps.s3.clone(), "s3://warehouse");
+    fixture.deps.catalog = Catalog::new(glue(false), fixture.deps.s3.clone());
     let error = fixture.check(vec![object]).await.unwrap_err();
     assert_eq!(error.name(), "Iceberg.CatalogUnavailable");
 }
