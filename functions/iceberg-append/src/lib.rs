@@ -29,7 +29,7 @@ use landfall_ledger::{ExecutionOwners, Ledger, Owner};
 use landfall_messages::{
     AppendOutput, AppendTask, Batch, ColumnAddition, ObjectVersion, TableIdentity,
 };
-use landfall_objects::{ObjectReader, load_contract};
+use landfall_objects::{ObjectError, ObjectReader, load_contract};
 
 pub use config::Config;
 pub use error::Error;
@@ -221,6 +221,10 @@ async fn append_until_committed(
                     (!pending.may_be_committed).then(|| Room::of(deadline, deps.memory, total));
                 match load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows, room).await {
                     Ok(written) => written,
+                    // After an unknown outcome its rows may be in the table, or come into it.
+                    Err(NotWritten::Gone(object)) if pending.may_be_committed => {
+                        return Err(ObjectError::Gone(object.path()).into());
+                    }
                     Err(NotWritten::Gone(object)) => {
                         gone::leave_out(&deps.ledger, &object, &owner).await?;
                         ours.retain(|other| *other != object);

@@ -380,6 +380,7 @@ fn uploads_reach_intake_and_our_own_writes_do_not() {
         pattern("LandingRule"),
         json!({
             "bucket": { "name": [{ "Ref": "LandingBucket" }] },
+            "reason": [{ "anything-but": "Lifecycle Expiration" }],
             "object": { "key": [{ "anything-but": { "prefix": ["quarantine/", "reports/"] } }] }
         })
     );

@@ -122,6 +122,16 @@ impl Stack {
         self.file.outputs.get(name).unwrap_or_else(|| panic!("the stack has no output {name}"))
     }
 
+    /// A binary that `make build` leaves beside the functions'.
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.file.root.join("target/lambda").join(name).join("bootstrap")
+    }
+
+    /// The absolute path of the stack's file.
+    pub(crate) fn path(&self) -> PathBuf {
+        std::path::absolute(&self.path).expect("path")
+    }
+
     pub(crate) fn landing(&self) -> &str {
         self.output("LandingBucket")
     }
@@ -306,7 +316,7 @@ impl Stack {
     pub(crate) async fn table(&self, table: &str, arguments: &[&str]) -> Value {
         let output = Command::new(&self.file.tools_python)
             .args(["-m", "local.read_table", "--stack-file"])
-            .arg(std::path::absolute(&self.path).expect("path"))
+            .arg(self.path())
             .arg(table)
             .args(arguments)
             .current_dir(&self.file.root)
