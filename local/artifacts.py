@@ -20,9 +20,8 @@ from local.stack import SAM_BUILD
 
 GLIBC_LIMIT = (2, 34)
 ZIP_LIMIT_BYTES = 6_000_000
-# Arrow, Parquet and Iceberg's writers are in the first one only; the readers of every file format
-# and every time zone are in the second (docs/decisions.md, 27).
-ZIP_LIMITS_BYTES = {"IcebergAppend": 12_000_000, "SchemaCheck": 7_000_000}
+# Arrow, Parquet and Iceberg's writers are in this one only.
+ZIP_LIMITS_BYTES = {"IcebergAppend": 12_000_000}
 
 _SHT_GNU_VERNEED = 0x6FFFFFFE
 

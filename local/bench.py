@@ -390,7 +390,7 @@ def main() -> int:
             [[name, f"{seconds * 1000:.1f} ms"] for name, seconds in cold.items()], right=[1]
         )
 
-        console.heading("Deployed zip (limit 6 MB, schema-check 7 MB, iceberg-append 12 MB)")
+        console.heading("Deployed zip (limit 6 MB, iceberg-append 12 MB)")
         console.table(
             [
                 [artifact.name, f"{artifact.zip_bytes / 1e6:.2f} MB"]

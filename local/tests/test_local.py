@@ -277,8 +277,6 @@ def test_limits_of_artifacts() -> None:
     fine = artifacts.Artifact("IntakeFunction", (2, 34), 6_000_000)
     assert fine.problems() == []
     assert artifacts.Artifact("IcebergAppendFunction", (2, 30), 12_000_000).problems() == []
-    assert artifacts.Artifact("SchemaCheckFunction", (2, 30), 7_000_000).problems() == []
-    assert len(artifacts.Artifact("SchemaCheckFunction", (2, 30), 7_000_001).problems()) == 1
     assert len(artifacts.Artifact("IntakeFunction", (2, 35), 6_000_001).problems()) == 2
 
 

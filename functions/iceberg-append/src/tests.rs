@@ -372,7 +372,7 @@ async fn an_object_that_is_gone_by_now_is_left_out_and_the_others_are_loaded() {
     let deleted = ObjectVersion { version_id: Some("deleted".into()), ..a.clone() };
     let task = world.task("one", &[&deleted, &b]);
     let output = task.clone().commits(1).await;
-    assert_eq!(output.gone, [deleted.clone()]);
+    assert_eq!(output.gone, std::slice::from_ref(&deleted));
     assert_eq!(world.rows(), [2]);
     assert_eq!(world.entry(&deleted), pair("rejected", "one"));
     let reason = world.ledger.text(&deleted.path(), &deleted.version, "reason").unwrap();

@@ -53,8 +53,7 @@ pub(crate) fn tell(request: &AlertRequest, kind: AlertKind, region: &str) -> Sto
             match kind {
                 AlertKind::Success => success_headline(request, &files),
                 AlertKind::Quarantine => quarantine_headline(request, &files),
-                AlertKind::Rejection =>
-                    rejection_headline(&files),
+                AlertKind::Rejection => rejection_headline(&files),
                 AlertKind::Review => {
                     let verb = if count(&files, is_waiting) == 1 { "waits" } else { "wait" };
                     format!("{} {verb} for a decision", named(&files, is_waiting))

@@ -114,7 +114,8 @@ async fn nested_columns_are_written_and_evolve() {
     let zip = after.current_schema().field_by_name("address.zip").unwrap();
     assert_eq!(zip.id, before.last_column_id() + 1);
     assert_eq!(after.last_column_id(), zip.id);
-    let table_type = |column: usize| loaded.table_schema().unwrap().columns[column].data_type.clone();
+    let table_type =
+        |column: usize| loaded.table_schema().unwrap().columns[column].data_type.clone();
     let known = |column: usize| match table_type(column) {
         landfall_check::TableType::Known(data_type) => data_type.to_string(),
         landfall_check::TableType::Other(name) => panic!("{name}"),
