@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Files(FilesCommand),
     /// Load refused or failed files again, under today's contracts
     Replay(ReplayCommand),
+    /// Load files that are in the bucket already, with an estimate first
+    Backfill(BackfillCommand),
     /// Write down again what the table says was committed
     RebuildLedger(RebuildCommand),
     /// Print a completion script for a shell
@@ -249,6 +251,55 @@ pub(crate) struct ReplayCommand {
 
     #[command(flatten)]
     pub(crate) stack: StackOptions,
+}
+
+/// `landfall backfill`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("list").required(true))]
+pub(crate) struct BackfillCommand {
+    /// The files: s3://bucket/prefix in the landing bucket
+    #[arg(value_name = "S3_PREFIX", group = "list")]
+    pub(crate) address: Option<String>,
+
+    /// The files of an S3 inventory of the landing bucket: s3://bucket/key of its manifest.json,
+    /// under inventory/ of the config bucket
+    #[arg(long, value_name = "S3_ADDRESS", group = "list")]
+    pub(crate) manifest: Option<String>,
+
+    /// Follow a backfill that was started before, and print its summary
+    #[arg(long, value_name = "EXECUTION_ARN", group = "list")]
+    pub(crate) follow: Option<String>,
+
+    /// Count and estimate, and start nothing
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) dry_run: bool,
+
+    /// Executions at one time, at most
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) max_concurrency: u32,
+
+    /// Go on until more than so many percent of the executions have failed
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percentage)]
+    pub(crate) tolerate: f64,
+
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) stack: StackOptions,
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.trim_end_matches('%').trim_end().parse().ok();
+    number
+        .filter(|number| (0.0..=100.0).contains(number))
+        .ok_or_else(|| "write a number from 0 to 100".to_owned())
 }
 
 /// `landfall rebuild-ledger`.

@@ -5,6 +5,7 @@
 //! work is done; 1 not so; 2 that could not be found out.
 
 mod arguments;
+mod backfill;
 mod check;
 mod completions;
 mod connection;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Status(command) => status::run(command),
         Command::Files(command) => files::run(command),
         Command::Replay(command) => replay::run(command),
+        Command::Backfill(command) => backfill::run(command),
         Command::RebuildLedger(command) => rebuild::run(command),
         Command::Completions { shell } => completions::run(*shell),
     };

@@ -28,6 +28,10 @@ pub(crate) struct StackOptions {
     #[arg(long, value_name = "ARN")]
     pub(crate) state_machine: Option<String>,
 
+    /// ARN of the backfill state machine [env: LANDFALL_BACKFILL_MACHINE]
+    #[arg(long, value_name = "ARN")]
+    pub(crate) backfill_machine: Option<String>,
+
     /// Bucket with the contracts [env: LANDFALL_CONFIG_BUCKET]
     #[arg(long, value_name = "BUCKET")]
     pub(crate) config_bucket: Option<String>,
@@ -66,6 +70,12 @@ type Name = (&'static str, &'static str, &'static str, &'static str);
 const LEDGER: Name = ("the ledger's table", "--ledger", "LANDFALL_LEDGER", "LedgerTable");
 const STATE_MACHINE: Name =
     ("the state machine", "--state-machine", "LANDFALL_STATE_MACHINE", "StateMachineArn");
+const BACKFILL_MACHINE: Name = (
+    "the backfill state machine",
+    "--backfill-machine",
+    "LANDFALL_BACKFILL_MACHINE",
+    "BackfillStateMachineArn",
+);
 const CONFIG_BUCKET: Name =
     ("the config bucket", "--config-bucket", "LANDFALL_CONFIG_BUCKET", "ConfigBucket");
 const GLUE_DATABASE: Name =
@@ -96,6 +106,7 @@ impl Stack {
         for (name, value) in [
             (LEDGER, &options.ledger),
             (STATE_MACHINE, &options.state_machine),
+            (BACKFILL_MACHINE, &options.backfill_machine),
             (CONFIG_BUCKET, &options.config_bucket),
             (GLUE_DATABASE, &options.glue_database),
             (GLUE_JOB, &options.glue_job),
@@ -149,6 +160,15 @@ impl Stack {
         } else {
             Err(Failure::Usage(format!("{arn} is not the ARN of a state machine")))
         }
+    }
+
+    pub(crate) fn backfill_machine(&self) -> Result<String, Failure> {
+        self.required(BACKFILL_MACHINE)
+    }
+
+    /// The landing bucket, where the stack file says so.
+    pub(crate) fn landing_bucket(&self) -> Option<String> {
+        self.outputs.get("LandingBucket").cloned()
     }
 
     pub(crate) fn config_bucket(&self) -> Result<String, Failure> {

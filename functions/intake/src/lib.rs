@@ -53,7 +53,7 @@ pub struct Deps {
 #[serde(untagged)]
 pub enum Request {
     /// By the state machine `backfill`.
-    Backfill(BackfillTask),
+    Backfill(Box<BackfillTask>),
     /// By the queues.
     Messages(SqsEvent),
 }
@@ -74,7 +74,7 @@ pub enum Response {
 /// Those of [`backfill`]; messages fail one by one.
 pub async fn answer(deps: &Deps, request: Request) -> Result<Response, Error> {
     match request {
-        Request::Backfill(task) => backfill(deps, task).await.map(Response::Backfill),
+        Request::Backfill(task) => backfill(deps, *task).await.map(Response::Backfill),
         Request::Messages(event) => handle(deps, event).await.map(Response::Messages),
     }
 }

@@ -206,7 +206,8 @@ fn requests_are_told_apart() {
     let task =
         json!({"task": "summarise", "backfill": backfill(true), "toleratedFailurePercentage": 5});
     let request: crate::Request = serde_json::from_value(task).unwrap();
-    assert!(matches!(request, crate::Request::Backfill(BackfillTask::Summarise { .. })));
+    let crate::Request::Backfill(task) = request else { panic!("{request:?}") };
+    assert!(matches!(*task, BackfillTask::Summarise { .. }));
     let messages = json!({"Records": []});
     let request: crate::Request = serde_json::from_value(messages).unwrap();
     assert!(matches!(request, crate::Request::Messages(_)));
