@@ -7,6 +7,7 @@ mod examine;
 mod key;
 mod outcome;
 mod plan;
+mod reopen;
 mod summary;
 
 use landfall_messages::{BackfillSummary, BackfillTask, BatchOutcome, PlanOutput};

@@ -139,7 +139,7 @@ fn same_objects(theirs: &ExecutionInput, ours: &ExecutionInput) -> bool {
 }
 
 /// The execution's ARN, from its state machine's and its name.
-fn execution_arn(state_machine_arn: &str, name: &str) -> String {
+pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> String {
     format!("{}:{name}", state_machine_arn.replacen(":stateMachine:", ":execution:", 1))
 }
 

@@ -187,6 +187,16 @@ impl Fixture {
         self.world.lock().unwrap().started.clone()
     }
 
+    /// Writes whose an object version is.
+    pub(crate) fn own(&self, key: &str, version: &str, batch: &str) {
+        let path = format!("s3://landing/{key}");
+        let mut item = self.table.item(&path, version).expect("the object was received");
+        let arn = format!("arn:aws:states:eu-west-1:111122223333:execution:ingest:{batch}");
+        item.insert("batchId".into(), AttributeValue::S(batch.into()));
+        item.insert("executionArn".into(), AttributeValue::S(arn));
+        self.table.put(item);
+    }
+
     /// Writes an object version's ledger item as an execution leaves it.
     pub(crate) fn settle(&self, key: &str, version: &str, state: &str) {
         let path = format!("s3://landing/{key}");

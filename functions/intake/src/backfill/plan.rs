@@ -21,6 +21,7 @@ use crate::{CONCURRENCY, Deps, problem, register};
 
 use super::estimate::{LOOK_DOLLARS, estimate};
 use super::examine::{Finding, examine, listed_version};
+use super::reopen;
 
 /// Plans a part of the list: registers what is to be loaded as an event would, leaves the batches
 /// in S3 for the state machine to start, and notes what was planned. A dry run only notes.
@@ -71,7 +72,16 @@ pub(super) async fn plan(
 
     let mut inputs = Vec::new();
     for planned in executions(open, &deps.config) {
-        let input = renamed(planned.input, &backfill.started_at);
+        let mut input = renamed(planned.input, &backfill.started_at);
+        if !backfill.dry_run {
+            for (object, reason) in reopen::give_objects(deps, &mut input.batch).await? {
+                let tally = Tally { objects: 1, bytes: object.size };
+                plan.skipped.entry(reason.to_owned()).or_default().add(tally);
+            }
+        }
+        if input.batch.objects.is_empty() {
+            continue;
+        }
         let objects = &input.batch.objects;
         let dataset = plan.datasets.entry(input.batch.dataset.clone()).or_default();
         for object in objects {

@@ -120,6 +120,33 @@ async fn what_was_dealt_with_is_left_out_and_what_failed_is_not() {
     assert_eq!(skipped, ["claimed", "committed", "quarantined"]);
 }
 
+/// What has failed is its batch's; the new one must own it, or could not say how it ended.
+#[tokio::test]
+async fn what_failed_in_another_batch_is_given_to_the_new_one() {
+    let names = ["orders/a.csv", "orders/b.csv"];
+    let fixture = orders(&names);
+    let events = names.map(|key| event("landing", key, 10, &format!("id-{key}")));
+    assert!(fixture.deliver(&events).await.is_empty());
+    // Of the second, the execution is still running.
+    let running = fixture.started()[0].batch.id.clone();
+    for (key, batch) in names.iter().zip(["unclaimed-1", running.as_str()]) {
+        fixture.settle(key, &format!("v#id-{key}"), "failed");
+        fixture.own(key, &format!("v#id-{key}"), batch);
+    }
+    plan(&fixture, backfill(false), &names).await;
+    let batches = planned(&fixture);
+    assert_eq!((batches.len(), keys(&batches[0])), (1, vec!["orders/a.csv"]));
+    let text = |name| fixture.table.text("s3://landing/orders/a.csv", "v#id-orders/a.csv", name);
+    assert_eq!(text("batchId").as_ref(), Some(&batches[0].batch.id));
+    assert!(text("reason").unwrap().starts_with("Backfill.Started: execution orders-"));
+    let summary = summary(&fixture, backfill(false)).await;
+    assert_eq!(summary.plan.skipped["Object.MayStillLoad"].objects, 1);
+    assert_eq!(summary.plan.datasets["orders"].tally.objects, 1);
+    // Repeated, the batch has what it has.
+    plan(&fixture, backfill(false), &names).await;
+    assert_eq!(text("batchId").as_ref(), Some(&planned(&fixture)[0].batch.id));
+}
+
 /// As the events of an unversioned bucket have it: the version is known by its entity tag.
 #[tokio::test]
 async fn a_version_that_its_event_did_not_name_is_found_by_its_entity_tag() {
