@@ -82,6 +82,8 @@ fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
                     body_names(&asked, "s3://landing/orders/a.csv") || body_names(&asked, "orders");
                 (200, json!({"Items": if known { items() } else { json!([]) }}).to_string())
             }
+            // When the path was deleted.
+            "DynamoDB_20120810.GetItem" => (200, "{}".to_owned()),
             "AWSStepFunctions.DescribeExecution" => {
                 let output = json!({"snowflake": true}).to_string();
                 let answer = json!({"executionArn": asked["executionArn"], "status": "SUCCEEDED",
@@ -135,7 +137,11 @@ fn status_tells_every_version_newest_first() {
     let calls = calls.lock().unwrap();
     assert_eq!(
         *calls,
-        ["DynamoDB_20120810.Query", "AWSStepFunctions.DescribeExecution"],
+        [
+            "DynamoDB_20120810.Query",
+            "DynamoDB_20120810.GetItem",
+            "AWSStepFunctions.DescribeExecution"
+        ],
         "an execution is asked for once"
     );
 }
