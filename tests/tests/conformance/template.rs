@@ -226,6 +226,18 @@ fn functions_are_given_the_variables_they_read() {
     }
 }
 
+/// A process's environment is text. AWS makes text of a number by itself; the local cloud fails
+/// at every invocation.
+#[test]
+fn no_variable_is_set_to_a_number() {
+    let template = Template::load();
+    for (name, (_, properties)) in template.functions() {
+        for (variable, value) in properties["Environment"]["Variables"].as_object().unwrap() {
+            assert!(value.is_string() || value.is_object(), "{name}: {variable} is {value}");
+        }
+    }
+}
+
 /// What the variables of a function are set to.
 fn variables_of(properties: &Value) -> Vec<String> {
     let variables = properties["Environment"]["Variables"].as_object();
@@ -532,8 +544,8 @@ fn the_engine_is_chosen_by_what_the_engines_have() {
     let functions = template.functions();
     let variables = &functions["schema-check"].1["Environment"]["Variables"];
     let (_, append) = functions["iceberg-append"];
-    assert_eq!(variables["LAMBDA_ENGINE_MEMORY_MIB"], append["MemorySize"]);
-    assert_eq!(variables["LAMBDA_ENGINE_TIMEOUT_SECONDS"], append["Timeout"]);
+    assert_eq!(variables["LAMBDA_ENGINE_MEMORY_MIB"], append["MemorySize"].to_string());
+    assert_eq!(variables["LAMBDA_ENGINE_TIMEOUT_SECONDS"], append["Timeout"].to_string());
     let (_, trigger) = functions["glue-trigger"];
     let of_trigger = &trigger["Environment"]["Variables"];
     assert_eq!(variables["GLUE_MAXIMUM_WORKERS"], of_trigger["GLUE_MAXIMUM_WORKERS"]);
