@@ -71,8 +71,11 @@ pub async fn handle(
             let batch = BatchToLoad::of(batch, &load, execution_arn, &bad_rows)?;
             append(deps, batch, &columns_to_add(&additions)?, deadline).await
         }
-        AppendTask::Settle { batch, load, execution_arn } => {
-            settle_only(deps, BatchToLoad::of(batch, &load, execution_arn, &[])?).await
+        AppendTask::Settle { batch, load, execution_arn, checked } => {
+            let rejected = batch.objects.iter().map(ObjectVersion::id);
+            let rejected = rejected.zip(checked.iter().map(|checked| checked.rejected)).collect();
+            let load = BatchToLoad::of(batch, &load, execution_arn, &[])?;
+            settle_only(deps, load, &rejected).await
         }
     }
 }
@@ -163,11 +166,20 @@ async fn append_until_committed(
     let mut ours = claims.ours;
     let mut output = nothing_new(table.clone(), claims.duplicates);
     let mut first_round = true;
+    // An earlier attempt wrote its count, or nobody did.
+    let uncounted = HashMap::new();
 
     while !ours.is_empty() {
         let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
-        let found =
-            settle::found(&deps.ledger, &owner, &ours, &claims.previous_owners, &loaded).await?;
+        let found = settle::found(
+            &deps.ledger,
+            &owner,
+            &ours,
+            &claims.previous_owners,
+            &loaded,
+            &uncounted,
+        )
+        .await?;
         if !found.is_empty() {
             // Their rows are in the table, and in the files that were written: write again
             // without them, if anything is left.
@@ -284,7 +296,11 @@ async fn commit(
 }
 
 /// Settles the ledger from the snapshot that the Glue job committed.
-async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Error> {
+async fn settle_only(
+    deps: &Deps,
+    load: BatchToLoad,
+    rejected: &HashMap<String, u64>,
+) -> Result<AppendOutput, Error> {
     let BatchToLoad { batch, objects, owner, .. } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
     let table = table_of(&contract, &deps.default_database);
@@ -295,7 +311,8 @@ async fn settle_only(deps: &Deps, load: BatchToLoad) -> Result<AppendOutput, Err
     let loaded = deps.lake.load(&table).await?.ok_or_else(missing)?;
     // The job leaves out what a batch that it took objects over from had committed after all.
     let previous_owners = deps.ledger.previous_owners(&objects).await?;
-    let found = settle::found(&deps.ledger, &owner, &objects, &previous_owners, &loaded).await?;
+    let found =
+        settle::found(&deps.ledger, &owner, &objects, &previous_owners, &loaded, rejected).await?;
     let mut output = nothing_new(table.clone(), Vec::new());
     let mut left = objects;
     left.retain(|object| !found.iter().any(|found| found.object == *object));

@@ -36,13 +36,15 @@ pub(crate) async fn committed(
 /// Of our objects, those whose rows are in the table: committed by an earlier attempt of this
 /// batch, or by a batch that they were taken over from. Each is settled in the name of the
 /// batch that did. The marker lists objects, so one that a commit left out is not taken for
-/// one that it holds.
+/// one that it holds. `rejected` has the rows that were set aside, by object id, where they are
+/// known.
 pub(crate) async fn found(
     ledger: &Ledger,
     owner: &Owner,
     ours: &[ObjectVersion],
     previous_owners: &HashMap<String, Vec<String>>,
     loaded: &LoadedTable,
+    rejected: &HashMap<String, u64>,
 ) -> Result<Vec<Found>, LedgerError> {
     let mut all = Vec::new();
     for object in ours {
@@ -52,7 +54,8 @@ pub(crate) async fn found(
         });
         if let Some((batch_id, commit)) = found {
             let rows = commit.rows_of(object).unwrap_or(0);
-            let settlement = settlement(batch_id, &commit, rows, None);
+            let settlement =
+                settlement(batch_id, &commit, rows, rejected.get(&object.id()).copied());
             ledger.settle(&object.ledger_key(), &owner.batch_id, &settlement).await?;
             all.push(Found {
                 object: object.clone(),

@@ -17,7 +17,7 @@ use arrow_array::types::Int64Type;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_sfn::types::ExecutionStatus;
 use iceberg::spec::{Manifest, ManifestList, SnapshotRef, TableMetadata};
-use landfall_messages::ContractRef;
+use landfall_messages::{CheckedRecords, ContractRef};
 use landfall_runtime::NamedError;
 use landfall_testing::dynamodb::InMemoryTable;
 use landfall_testing::glue::InMemoryCatalog;
@@ -288,6 +288,11 @@ impl Task {
             batch: self.batch.clone(),
             load: (0..self.batch.objects.len()).collect(),
             execution_arn: arn(&self.batch.id),
+            checked: self
+                .bad_rows
+                .iter()
+                .map(|rejected| CheckedRecords { records: 0, rejected: *rejected })
+                .collect(),
         };
         handle(&self.world.deps, task, soon(self.seconds)).await
     }
@@ -790,9 +795,12 @@ async fn what_another_engine_committed_is_settled_from_its_snapshot() {
     world.ledger.make_available();
     assert_eq!(world.entry(&a), pair("claimed", "one"));
 
-    let output = task.settle().await.unwrap();
+    let counted = Task { bad_rows: vec![3], ..task.clone() };
+    let output = counted.settle().await.unwrap();
     assert_eq!((output.committed, output.rows), (true, 2));
     assert_eq!(world.entry(&a), pair("committed", "one"));
+    let item = world.ledger.item(&a.path(), &a.version).unwrap();
+    assert_eq!(item["rejectedRows"].as_n().unwrap(), "3");
     assert_eq!((world.updates(), world.rows()), (1, vec![1, 2]));
     assert_eq!(task.settle().await.unwrap(), output);
 

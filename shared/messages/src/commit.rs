@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Batch;
 use crate::check::ColumnAddition;
+use crate::glue::CheckedRecords;
 use crate::object::ObjectVersion;
 
 /// `detail-type` of the event put on the pipeline's bus.
@@ -52,6 +53,10 @@ pub enum AppendTask {
         load: Vec<usize>,
         /// ARN of the execution, the owner of the claims.
         execution_arn: String,
+        /// What the check read of each object of the batch, for the ledger's count of records
+        /// that were not loaded.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        checked: Vec<CheckedRecords>,
     },
 }
 

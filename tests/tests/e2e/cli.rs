@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 
-use crate::contracts::{TestContract, good_file};
+use crate::contracts::{HEADER, TestContract, good_file};
 use crate::stack::Stack;
 
 /// The binary that was built beside the functions, told where the stack is.
@@ -37,7 +37,8 @@ async fn status_tells_every_versions_story_and_what_was_deleted() {
 
     stack.upload(&key, good_file(1, 10)).await;
     stack.executions(&dataset, 1).await;
-    stack.upload(&key, "no,contract\n1,2\n").await;
+    let bad_row = format!("{HEADER}x,Ann,1,2026-11-01,2026-11-01T00:00:00Z\n");
+    stack.upload(&key, bad_row).await;
     stack.executions(&dataset, 2).await;
     let (story, code) = json(&stack, &["status", &address]);
     assert_eq!(code, 0, "every version is settled: {story:#}");
@@ -50,7 +51,7 @@ async fn status_tells_every_versions_story_and_what_was_deleted() {
     assert!(committed["seconds"].as_f64().unwrap() > 0.0, "{committed:#}");
     let table = stack.table(&dataset, &[]).await;
     assert_eq!(committed["snapshotId"], table["snapshots"][0]["id"]);
-    assert!(versions[0]["reason"].as_str().unwrap().contains("Schema.RequiredColumnMissing"));
+    assert!(versions[0]["reason"].as_str().unwrap().contains("File.BadRows"));
 
     stack.s3.delete_object().bucket(stack.landing()).key(&key).send().await.unwrap();
     let text = stack

@@ -105,7 +105,12 @@ async fn a_failed_run_fails_the_execution_with_glues_message() {
     contract.columns = "      - {name: clock, logicalType: time}\n";
     stack.put_contract(&dataset, &contract.text()).await;
     let key = format!("{dataset}/clocks.csv");
-    stack.upload(&key, "id,name,clock\n1,Ann,08:00:00\n").await;
+    stack
+        .upload(
+            &key,
+            "id,name,amount,day,at,clock\n1,Ann,1,2026-11-01,2026-11-01T00:00:00Z,08:00:00\n",
+        )
+        .await;
 
     let execution = stack.one_execution(&dataset).await;
     assert_eq!(execution.status, ExecutionStatus::Failed, "{execution:#?}");

@@ -180,7 +180,7 @@ impl Cloud {
         let (batch, load) = (work.batch.clone(), (0..work.batch.objects.len()).collect());
         let execution_arn = arn(&batch.id);
         let task = if work.settles {
-            AppendTask::Settle { batch, load, execution_arn }
+            AppendTask::Settle { batch, load, execution_arn, checked: Vec::new() }
         } else {
             let additions = work.additions.clone();
             AppendTask::Append { batch, load, execution_arn, additions, bad_rows: Vec::new() }
