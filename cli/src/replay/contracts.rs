@@ -54,19 +54,25 @@ pub(super) async fn read_all(s3: &Client, bucket: &str) -> Result<Vec<Document>,
         for object in page.contents.unwrap_or_default() {
             let Some(key) = object.key else { continue };
             if key.ends_with(".yaml") || key.ends_with(".yml") {
-                documents.push(read(s3, bucket, &key).await?);
+                documents.extend(read(s3, bucket, &key).await?);
             }
         }
     }
     Ok(documents)
 }
 
-async fn read(s3: &Client, bucket: &str, key: &str) -> Result<Document, Failure> {
+/// The document, or `None` when it was removed since it was listed.
+async fn read(s3: &Client, bucket: &str, key: &str) -> Result<Option<Document>, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         Failure::of_service(&format!("cannot read s3://{bucket}/{key}"), error)
     };
-    let response =
-        s3.get_object().bucket(bucket).key(key).send().await.map_err(|error| unreadable(&error))?;
+    let response = match s3.get_object().bucket(bucket).key(key).send().await {
+        Ok(response) => response,
+        Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(unreadable(&error)),
+    };
     let reference = ContractRef {
         bucket: bucket.to_owned(),
         key: key.to_owned(),
@@ -74,7 +80,7 @@ async fn read(s3: &Client, bucket: &str, key: &str) -> Result<Document, Failure>
         version_id: response.version_id().filter(|id| *id != "null").map(str::to_owned),
     };
     let bytes = response.body.collect().await.map_err(|error| unreadable(&error))?;
-    Ok(Document::of(reference, &bytes.into_bytes()))
+    Ok(Some(Document::of(reference, &bytes.into_bytes())))
 }
 
 /// The one valid contract that claims the object, or why there is none. A broken document is

@@ -475,34 +475,32 @@ impl Stack {
 }
 
 impl Tap {
-    async fn receive(&self) -> Vec<Value> {
+    /// One message, so that none is lost that another call waits for.
+    async fn receive(&self) -> Option<Value> {
         let received = self
             .stack
             .sqs
             .receive_message()
             .queue_url(&self.url)
-            .max_number_of_messages(10)
+            .max_number_of_messages(1)
             .send()
             .await
             .expect("receive");
-        let mut bodies = Vec::new();
-        for message in received.messages() {
-            bodies.push(serde_json::from_str(message.body().unwrap_or_default()).expect("message"));
-            self.stack
-                .sqs
-                .delete_message()
-                .queue_url(&self.url)
-                .receipt_handle(message.receipt_handle().unwrap_or_default())
-                .send()
-                .await
-                .expect("delete");
-        }
-        bodies
+        let message = received.messages().first()?;
+        self.stack
+            .sqs
+            .delete_message()
+            .queue_url(&self.url)
+            .receipt_handle(message.receipt_handle().unwrap_or_default())
+            .send()
+            .await
+            .expect("delete");
+        Some(serde_json::from_str(message.body().unwrap_or_default()).expect("message"))
     }
 
     /// The next event that arrives.
     pub(crate) async fn next_event(&self) -> Value {
-        self.stack.wait("an event", async || self.receive().await.into_iter().next()).await
+        self.stack.wait("an event", async || self.receive().await).await
     }
 
     /// The next alert that arrives.
