@@ -77,6 +77,7 @@ lint: $(VENVS) ## Check format and lints of Rust, Python, the state machines and
 	@cargo fmt --all --check
 	@echo "== cargo clippy"
 	@cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+	@cargo metadata --manifest-path fuzz/Cargo.toml --locked --format-version 1 > /dev/null
 	@echo "== ruff"
 	@$(TOOLS)/ruff check --quiet local jobs
 	@$(TOOLS)/ruff format --quiet --check local jobs
