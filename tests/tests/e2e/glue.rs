@@ -58,6 +58,35 @@ async fn rejected_records_are_left_out_by_the_job() {
     assert_eq!(item["rejectedRows"], "2", "{item:?}");
 }
 
+/// The first version of a key is a Lambda's to load; the second takes its rows out of the table,
+/// which only the job can do.
+#[tokio::test]
+async fn a_newer_version_takes_the_place_of_the_older_ones_rows() {
+    let _turn = TURN.lock().await;
+    let stack = Stack::connect().await;
+    let dataset = Stack::unique("replaced");
+    let mut contract = TestContract::of(&dataset, stack.landing());
+    contract.policy = &[("onOverwrite", "replace")];
+    stack.put_contract(&dataset, &contract.text()).await;
+    let (key, other) = (format!("{dataset}/a.csv"), format!("{dataset}/b.csv"));
+    stack.upload(&key, good_file(1, 10)).await;
+    let first = stack.one_execution(&dataset).await;
+    assert!(first.went_through("Append to Iceberg"), "{:?}", first.states);
+    stack.upload(&other, good_file(100, 5)).await;
+    stack.executions(&dataset, 2).await;
+
+    stack.upload(&key, good_file(1000, 3)).await;
+    let executions = stack.executions(&dataset, 3).await;
+    assert!(executions.iter().all(|it| it.status == ExecutionStatus::Succeeded), "{executions:#?}");
+    let by_glue = executions.iter().filter(|it| it.went_through("Run Glue job")).count();
+    assert_eq!(by_glue, 1, "{executions:#?}");
+    let table = stack.table(&dataset, &["--sum", "id"]).await;
+    let ids = (100..105).chain(1000..1003).sum::<i64>();
+    assert_eq!((table["rowCount"].as_u64(), table["sums"]["id"].as_i64()), (Some(8), Some(ids)));
+    let snapshots = table["snapshots"].as_array().unwrap().len();
+    assert_eq!(snapshots, 3, "rows leave and come in one commit: {table}");
+}
+
 /// A merge by the primary key: the last event wins, and a marker deletes.
 #[tokio::test]
 async fn rows_are_updated_and_deleted_by_their_key() {
