@@ -1,7 +1,7 @@
 """`sam build` of the real template, with progress; and what it needs from cargo.
 
 SAM keeps cargo's output to itself until it ends, which on a cold clone is minutes of
-silence. Cargo's fingerprint directories tell what it has compiled so far.
+silence. So cargo compiles first, by itself, and says what.
 """
 
 import argparse
@@ -125,7 +125,6 @@ def _one_build_at_a_time() -> Iterator[None]:
 
 def _run_with_progress(command: list[str], log: Path, phase: console.Phase) -> None:
     lines: queue.Queue[str] = queue.Queue()
-    started = time.time()
     with log.open("w") as output:
         child = subprocess.Popen(
             command,
@@ -146,11 +145,13 @@ def _run_with_progress(command: list[str], log: Path, phase: console.Phase) -> N
         reader = threading.Thread(target=read, daemon=True)
         reader.start()
         try:
-            step = ""
+            step, crates = "", 0
             while child.poll() is None:
                 while not lines.empty():
-                    step = _step_in(lines.get()) or step
-                phase.update(", ".join(filter(None, [step, _compiled_since(started)])))
+                    line = lines.get()
+                    crates += _is_compiling(line)
+                    step = _step_in(line) or step
+                phase.update(f"{step}, crate {crates}" if crates else step)
                 time.sleep(0.5)
             reader.join()
         finally:
@@ -162,6 +163,11 @@ def _run_with_progress(command: list[str], log: Path, phase: console.Phase) -> N
         raise LocalCloudError(f"`{' '.join(command)}` failed; the end of {log}:\n{tail}")
 
 
+def _is_compiling(line: str) -> bool:
+    """Whether cargo says in this line that it begins with a crate."""
+    return line.lstrip().startswith("Compiling ")
+
+
 def _step_in(line: str) -> str | None:
     """What a line of SAM's or cargo's output says is happening now."""
     if match := re.search(r"functions?: ([\w, ]+)$", line):
@@ -169,24 +175,6 @@ def _step_in(line: str) -> str | None:
     if match := re.match(r"\s*(?:Compiling|Downloading|Downloaded) (\S+)", line):
         return match[1]
     return None
-
-
-def _compiled_since(started: float) -> str:
-    """How many crates cargo has compiled since then, and the newest."""
-    newest, when, count = "", started, 0
-    patterns = ("release/.fingerprint", "*/release/.fingerprint")
-    for pattern in patterns:
-        for directory in (ROOT / "target").glob(pattern):
-            for entry in directory.iterdir():
-                try:
-                    modified = entry.stat().st_mtime
-                except OSError:
-                    continue
-                if modified > started:
-                    count += 1
-                    if modified >= when:
-                        newest, when = entry.name.rpartition("-")[0], modified
-    return f"{count} crates compiled, now {newest}" if count else ""
 
 
 def main() -> int:

@@ -96,6 +96,8 @@ def test_build_output_names_the_step() -> None:
     )
     assert build._step_in("   Compiling serde v1.0.0") == "serde"
     assert build._step_in("anything else") is None
+    assert build._is_compiling("   Compiling serde v1.0.0")
+    assert not build._is_compiling("  Downloaded serde v1.0.0")
 
 
 def test_glue_events_are_those_aws_documents() -> None:
