@@ -4,7 +4,7 @@
     python -m local.costs --measure              measures that file again, on a local cloud
 
 The formula is `landfall`: counted usage times price. The usage of one execution is measured
-(`local/costs_usage.py`); prices are `PRICES`, each with its page. Money is US dollars.
+(`local/costs_usage.py`); prices and their pages are `local/costs_prices.py`. Money is US dollars.
 """
 
 import argparse
@@ -12,11 +12,20 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from local import console
+from local.costs_prices import (
+    ENGINE_PRICES,
+    PRICES,
+    SNOWPIPE_CREDITS_PER_1000_FILES,
+    SNOWPIPE_CREDITS_PER_GB,
+    SNOWPIPE_SOURCES,
+    Price,
+    Text,
+)
 from local.stack import ROOT, LocalCloudError
 
 USAGE = ROOT / "local" / "costs_usage.json"
@@ -28,140 +37,6 @@ END = "<!-- end: python -m local.costs -->"
 FILES = 1_000
 BATCHES = (1, 10, 100)
 
-
-@dataclass(frozen=True)
-class Price:
-    """A price in us-east-1, on demand, first tier, free tiers left out.
-
-    `dollars` is for one `unit`. `page` is where it is published. `seen` says where this value
-    was read and how old that is; `checked` is false where it was not read on the publisher's
-    own page.
-    """
-
-    dollars: float
-    unit: str
-    page: str
-    seen: str
-    checked: bool = False
-
-
-_DYNAMODB = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
-_S3 = "https://aws.amazon.com/s3/pricing/"
-_LAMBDA = "https://aws.amazon.com/lambda/pricing/"
-_GLUE = "https://aws.amazon.com/glue/pricing/"
-_EVENTBRIDGE = "https://aws.amazon.com/eventbridge/pricing/"
-_SNOWPIPE = "https://docs.snowflake.com/en/user-guide/data-load-snowpipe-billing"
-_SNOWFLAKE_CREDITS = "https://www.snowflake.com/legal-files/CreditConsumptionTable.pdf"
-
-PRICES: dict[str, Price] = {
-    "transition": Price(
-        0.025 / 1000,
-        "state transition",
-        "https://aws.amazon.com/step-functions/pricing/",
-        "the page itself, copy without a date",
-        checked=True,
-    ),
-    "lambda-request": Price(
-        0.20 / 1e6, "invocation", _LAMBDA, "https://cloudchipr.com/blog/aws-lambda-pricing, 2024"
-    ),
-    "lambda-gb-second": Price(
-        0.0000133334,
-        "GB-second, arm64",
-        _LAMBDA,
-        "https://cloudchipr.com/blog/aws-lambda-pricing, 2024",
-    ),
-    "s3-put": Price(
-        0.005 / 1000,
-        "PUT, COPY, POST or LIST",
-        _S3,
-        "https://c3x.dev/blog/s3-request-fees-explained, without a date",
-    ),
-    "s3-get": Price(
-        0.0004 / 1000,
-        "GET or HEAD",
-        _S3,
-        "https://c3x.dev/blog/s3-request-fees-explained, without a date",
-    ),
-    "dynamodb-write": Price(
-        0.625 / 1e6,
-        "write request unit (1 KB)",
-        _DYNAMODB,
-        "https://airbyte.com/data-engineering-resources/dynamodb-pricing, July 2025",
-    ),
-    "dynamodb-read": Price(
-        0.125 / 1e6,
-        "read request unit (4 KB, strongly consistent)",
-        _DYNAMODB,
-        "https://airbyte.com/data-engineering-resources/dynamodb-pricing, July 2025",
-    ),
-    "sqs-request": Price(
-        0.40 / 1e6,
-        "request",
-        "https://aws.amazon.com/sqs/pricing/",
-        "https://cloudburn.io/blog/amazon-sqs-pricing, March 2026",
-    ),
-    "s3-event": Price(
-        1.00 / 1e6,
-        "S3 event that EventBridge takes",
-        _EVENTBRIDGE,
-        "pages disagree: https://www.wring.co/blog/aws-eventbridge-pricing-guide has S3's events "
-        "free, the list of events that AWS charges as opt-in has them; counted as charged",
-    ),
-    "custom-event": Price(
-        1.00 / 1e6,
-        "custom event of up to 64 KB",
-        _EVENTBRIDGE,
-        "https://www.cloudedventures.com/tools/eventbridge-vs-sqs-sns, without a date",
-    ),
-    "catalog-request": Price(
-        1.00 / 1e6,
-        "Glue Data Catalog request",
-        _GLUE,
-        "https://awsnegotiations.com/glue-job-cost-optimization.html, May 2026",
-    ),
-    "sns-publish": Price(
-        0.50 / 1e6,
-        "publish",
-        "https://aws.amazon.com/sns/pricing/",
-        "https://www.factualminds.com/blog/amazon-sns-pricing-publishes-fanout-protocols/, "
-        "without a date",
-    ),
-    "log-gb": Price(
-        0.50,
-        "GB of CloudWatch Logs taken in",
-        "https://aws.amazon.com/cloudwatch/pricing/",
-        "https://c3x.dev/blog/cloudwatch-logs-cost-optimization, June 2026",
-    ),
-    "dpu-hour": Price(
-        0.44,
-        "DPU-hour, by the second, at least one minute",
-        _GLUE,
-        "https://awsnegotiations.com/glue-job-cost-optimization.html, May 2026",
-    ),
-    "mwaa-small-hour": Price(
-        0.49,
-        "hour of a small environment, one worker included",
-        "https://aws.amazon.com/managed-workflows-for-apache-airflow/pricing/",
-        "https://c3x.dev/blog/mwaa-cost-managed-airflow/, without a date",
-    ),
-    "snowflake-credit": Price(
-        3.00,
-        "credit, Enterprise edition, AWS us-east-1",
-        _SNOWFLAKE_CREDITS,
-        "https://www.finout.io/blog/the-complete-guide-to-snowflake-pricing-2025, 2026, which has "
-        "$2.00 for the Standard edition",
-    ),
-}
-
-# Credits, by Snowflake's documents. Until 2025 there was a charge for each file, besides compute
-# by the second; now there is one for each GB and none for files.
-SNOWPIPE_CREDITS_PER_1000_FILES = 0.06
-SNOWPIPE_CREDITS_PER_GB = 0.0037
-SNOWPIPE_SOURCES = (
-    f"{_SNOWPIPE} (read there: a fixed amount for each GB, all editions); the amount: "
-    "https://seemoredata.io/blog/snowflakes-new-snowpipe-pricing; the former charge: "
-    "https://docs.snowflake.net/manuals/user-guide/data-load-snowpipe-billing.html"
-)
 
 # A Glue job for each file, as pipelines in the manner of the Serverless Data Lake Framework
 # start them: two workers of one DPU, and no file that needs longer than what is billed at least.
@@ -417,61 +292,114 @@ def _purpose(steps: tuple[Step, ...], index: int) -> str:
     return "" if first == index else ", after the end"
 
 
+@dataclass(frozen=True)
+class Way:
+    """A way to load `FILES` files: its dollars by the prices, and what they leave out."""
+
+    title: str
+    dollars: Callable[[Mapping[str, Price]], float]
+    leaves_out: str
+
+
+def ways(usages: list[Usage], memory: Mapping[str, float]) -> list[Way]:
+    """Landfall for each batch size, and the others."""
+
+    def batches(usage: Usage) -> Callable[[Mapping[str, Price]], float]:
+        return lambda prices: sum(landfall(usage, memory, prices).values())
+
+    def days(files: int) -> Callable[[Mapping[str, Price]], float]:
+        return lambda prices: airflow(prices, files)
+
+    size = usages[0].file_bytes
+    return [
+        *(
+            Way(
+                f"Landfall, batches of {usage.files}",
+                batches(usage),
+                "storage, X-Ray, Spark when a file needs it",
+            )
+            for usage in usages
+        ),
+        Way(
+            f"a Glue job for each file ({GLUE_WORKERS} x G.1X, one minute)",
+            glue_job_per_file,
+            "its orchestration, the check, files that need longer",
+        ),
+        Way(
+            "Snowpipe until 2025, by files",
+            snowpipe_by_files,
+            "its compute by the second, the check",
+        ),
+        Way(
+            f"Snowpipe, by size, {size / 1e6:g} MB a file",
+            lambda prices: snowpipe_by_size(prices, size),
+            "the check",
+        ),
+        *(
+            Way(
+                f"MWAA small, always on, {files:,} files a day",
+                days(files),
+                "everything that does the work",
+            )
+            for files in (100, 1_000, 10_000, 100_000)
+        ),
+    ]
+
+
 def comparison_rows(usages: list[Usage], memory: Mapping[str, float]) -> list[list[str]]:
     """Dollars per 1,000 files of each way."""
     rows = [["1,000 files", "cost", "what it leaves out"]]
-    for usage in usages:
-        rows.append(
-            [
-                f"Landfall, batches of {usage.files}",
-                money(sum(landfall(usage, memory, PRICES).values())),
-                "storage, X-Ray, Spark when a file needs it",
-            ]
-        )
-    rows.append(
-        [
-            f"a Glue job for each file ({GLUE_WORKERS} x G.1X, one minute)",
-            money(glue_job_per_file(PRICES)),
-            "its orchestration, the check, files that need longer",
-        ]
-    )
-    rows.append(
-        [
-            "Snowpipe until 2025, by files",
-            money(snowpipe_by_files(PRICES)),
-            "its compute by the second, the check",
-        ]
-    )
-    size = usages[0].file_bytes
-    rows.append(
-        [
-            f"Snowpipe, by size, {size / 1e6:g} MB a file",
-            money(snowpipe_by_size(PRICES, size)),
-            "the check",
-        ]
-    )
-    for count in (100, 1_000, 10_000, 100_000):
-        rows.append(
-            [
-                f"MWAA small, always on, {count:,} files a day",
-                money(airflow(PRICES, count)),
-                "everything that does the work",
-            ]
-        )
+    for way in ways(usages, memory):
+        rows.append([way.title, money(way.dollars(PRICES)), way.leaves_out])
     return rows
 
 
-def price_rows() -> list[list[str]]:
+def share(dollars: Callable[[Mapping[str, Price]], float], texts: Container[Text]) -> float:
+    """The part of a sum that rests on prices read in these words, from 0 to 1."""
+    kept = {
+        name: price if price.text in texts else replace(price, dollars=0.0)
+        for name, price in PRICES.items()
+    }
+    return dollars(kept) / dollars(PRICES)
+
+
+def share_rows(usages: list[Usage], memory: Mapping[str, float]) -> list[list[str]]:
+    """Whose words each way's sum rests on. Ways that differ by a factor only are one row."""
+    rows = [["1,000 files", Text.OWN.value, Text.QUOTED.value, "to be checked"]]
+    unchecked = [text for text in Text if not text.checked]
+    for way in ways(usages, memory):
+        # An environment for 100 files a day and one for 1,000 have the same one price.
+        title = "MWAA small, always on" if way.title.startswith("MWAA") else way.title
+        parts = [share(way.dollars, texts) for texts in ([Text.OWN], [Text.QUOTED], unchecked)]
+        row = [title, *map(percent, parts)]
+        if row not in rows:
+            rows.append(row)
+    return rows
+
+
+def percent(part: float) -> str:
+    """`79 %`, and small parts with one digit more."""
+    if part <= 0:
+        return "-"
+    return f"{part * 100:.1f} %" if part < 0.1 else f"{part * 100:.0f} %"
+
+
+def price_rows(prices: Mapping[str, Price] = PRICES) -> list[list[str]]:
     """Every price with its source."""
-    rows = [["price", "for one", "published at", "read", "to be checked"]]
-    for price in PRICES.values():
+    rows = [
+        ["price", "for one", "published at", "in the price list", "read", "text", "to be checked"]
+    ]
+    for price in prices.values():
+        row = price.row
         rows.append(
             [
                 f"${price.dollars:.10f}".rstrip("0").rstrip("."),
                 price.unit,
                 price.page,
+                " ".join(filter(None, (row.offer, row.usage_type, row.sku))) if row else "",
                 price.seen,
-                "" if price.checked else "yes",
+                price.text.value,
+                "" if price.text.checked else "yes",
             ]
         )
     return rows
@@ -494,6 +422,8 @@ def section(usages: list[Usage], memory: Mapping[str, float], measured: str) -> 
             markdown(cost_rows(usages, memory), numbers),
             "### Against other ways",
             markdown(comparison_rows(usages, memory), (1,)),
+            "### Whose prices the sums rest on",
+            markdown(share_rows(usages, memory), (1, 2, 3)),
             "### What one execution uses",
             f"Measured on {measured}, files of {usages[0].file_bytes:,} bytes, ledger items of "
             f"at most {usages[0].item_bytes:,} bytes.",
@@ -501,6 +431,9 @@ def section(usages: list[Usage], memory: Mapping[str, float], measured: str) -> 
             "### Prices",
             f"us-east-1. Snowpipe's credits: {SNOWPIPE_SOURCES}.",
             markdown(price_rows()),
+            "### Prices of the comparison in engines.md",
+            "Those of Lambda and Glue are above.",
+            markdown(price_rows(ENGINE_PRICES)),
             END,
         ]
     )
@@ -532,6 +465,7 @@ def main() -> int:
     for title, rows in (
         ("Landfall, 1,000 files", cost_rows(usages, memory)),
         ("Against other ways", comparison_rows(usages, memory)),
+        ("Whose prices the sums rest on", share_rows(usages, memory)),
         ("What one execution uses", usage_rows(usages, memory)),
     ):
         console.heading(title)

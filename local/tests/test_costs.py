@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import re
 from typing import Any
 
 import pytest
 
 from local import costs, costs_usage
-from local.costs import PRICES, Price, Step, Usage
+from local.costs import Step, Usage
+from local.costs_prices import ENGINE_PRICES, PRICES, Price, Text
 
 ONE = dict.fromkeys(PRICES, Price(1.0, "", "", ""))
 
@@ -113,9 +115,65 @@ def test_memory_is_the_templates() -> None:
 
 
 def test_every_price_has_its_page() -> None:
-    for name, price in PRICES.items():
+    for name, price in {**PRICES, **ENGINE_PRICES}.items():
         assert price.page.startswith("https://"), name
         assert price.dollars > 0 and price.unit and price.seen, name
+
+
+def test_only_other_peoples_words_and_other_regions_are_to_be_checked() -> None:
+    rows = costs.price_rows({**PRICES, **ENGINE_PRICES})
+    marked = {row[1] for row in rows[1:] if row[-1] == "yes"}
+    texts = {Text.OTHERS, Text.ELSEWHERE}
+    assert marked == {
+        price.unit for price in (PRICES | ENGINE_PRICES).values() if price.text in texts
+    }
+
+
+def test_every_price_of_aws_that_is_checked_has_its_row_in_the_price_list() -> None:
+    for name, price in {**PRICES, **ENGINE_PRICES}.items():
+        if price.text.checked:
+            assert price.row is not None and price.row.offer and price.row.usage_type, name
+
+
+def test_a_sum_is_split_by_the_words_its_prices_were_read_in() -> None:
+    full = usage(steps=(Step("intake", 0.010, {"s3-put": 7}, 1000),))
+
+    def dollars(prices: Any) -> float:
+        return sum(costs.landfall(full, {"intake": 0.5}, prices).values())
+
+    parts = [costs.share(dollars, [text]) for text in Text]
+    assert sum(parts) == pytest.approx(1)
+    # 11 transitions of $0.000025 in each of 100 executions; their price is on AWS's own page.
+    assert PRICES["transition"].text is Text.OWN
+    assert costs.share(dollars, [Text.OWN]) == pytest.approx(0.0275 / dollars(PRICES))
+    assert costs.share(lambda prices: costs.airflow(prices, 7), [Text.OTHERS]) == 1
+    assert [costs.percent(part) for part in (0.791, 0.0029, 0)] == ["79 %", "0.3 %", "-"]
+
+
+def test_the_engines_have_the_same_prices() -> None:
+    figures = (costs.ROOT / "shared" / "engine" / "src" / "figures.rs").read_text()
+    constants = dict(re.findall(r"pub const (\w+_DOLLARS): f64 = ([\d.]+);", figures))
+    expected = {
+        "LAMBDA_GB_SECOND_DOLLARS": PRICES["lambda-gb-second"],
+        "LAMBDA_INVOCATION_DOLLARS": PRICES["lambda-request"],
+        "DPU_HOUR_DOLLARS": PRICES["dpu-hour"],
+        "FLEX_DPU_HOUR_DOLLARS": ENGINE_PRICES["flex-dpu-hour"],
+        "ATHENA_TB_DOLLARS": ENGINE_PRICES["athena-tb"],
+        "EMR_VCPU_HOUR_DOLLARS": ENGINE_PRICES["emr-vcpu-hour"],
+        "EMR_GB_HOUR_DOLLARS": ENGINE_PRICES["emr-gb-hour"],
+    }
+    assert constants.keys() == expected.keys()
+    for name, price in expected.items():
+        assert float(constants[name]) == pytest.approx(price.dollars, rel=1e-9), name
+
+
+def test_the_document_is_what_the_prices_and_the_usage_give() -> None:
+    document = json.loads(costs.USAGE.read_text())
+    usages = costs.read_usage(document, costs.read_machine())
+    memory = costs.memory_gb((costs.ROOT / "template.yaml").read_text())
+    text = (costs.ROOT / "docs" / "costs.md").read_text()
+    written = costs.section(usages, memory, document["measured"]) in text
+    assert written, "write it again: python -m local.costs --write-docs"
 
 
 @pytest.mark.skipif(not costs.USAGE.exists(), reason="not measured yet")

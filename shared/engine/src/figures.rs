@@ -122,9 +122,10 @@ pub const ATHENA_TB_DOLLARS: f64 = 5.0;
 /// Bytes that Athena bills at least for a query (<https://aws.amazon.com/athena/pricing/>).
 pub const ATHENA_MINIMUM_BYTES: f64 = 10e6;
 
-/// Dollars for a vCPU-hour of EMR Serverless, Linux on x86
-/// (<https://aws.amazon.com/emr/pricing/>).
+/// Dollars for a vCPU-hour of EMR Serverless, Linux on x86, read for us-west-2
+/// (<https://aws.amazon.com/emr/pricing/>; docs/costs.md).
 pub const EMR_VCPU_HOUR_DOLLARS: f64 = 0.052624;
 
-/// Dollars for a GB-hour of EMR Serverless's memory (<https://aws.amazon.com/emr/pricing/>).
+/// Dollars for a GB-hour of EMR Serverless's memory, read for us-west-2
+/// (<https://aws.amazon.com/emr/pricing/>; docs/costs.md).
 pub const EMR_GB_HOUR_DOLLARS: f64 = 0.0057785;
