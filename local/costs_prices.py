@@ -242,7 +242,9 @@ ENGINE_PRICES: dict[str, Price] = {
         _EMR,
         "https://github.com/aws/aws-emr-best-practices/blob/"
         "d5f6db78055eb54cfadf7a61f2cfb873d1a23e1f/website/docs/benchmarks/"
-        "benchmarking_variables.md, AWS's guide of 19 August 2026, us-west-2",
+        "benchmarking_variables.md, AWS's guide of 19 August 2026, us-west-2; "
+        "https://github.com/aws-samples/aws-emr-utilities, emr-serverless-estimator, has the same "
+        "as a default, without a region",
         Text.ELSEWHERE,
         Row("ElasticMapReduce", "EMR-SERVERLESS-vCPUHours"),
     ),
@@ -250,7 +252,7 @@ ENGINE_PRICES: dict[str, Price] = {
         0.0057785,
         "GB-hour of EMR Serverless's memory, x86",
         _EMR,
-        "the same guide, us-west-2",
+        "the same two",
         Text.ELSEWHERE,
         Row("ElasticMapReduce", "EMR-SERVERLESS-MemoryGBHours"),
     ),
