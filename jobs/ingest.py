@@ -1112,7 +1112,7 @@ class Objects:
 
     def read(self, bucket: str, key: str, etag: str, version_id: str | None) -> Any:  # noqa: ANN401
         """The object's body."""
-        pin = {"VersionId": version_id} if version_id else {"IfMatch": f'"{etag}"'}
+        pin = _pin(etag, version_id)
         return self._get(f"s3://{bucket}/{key}", Bucket=bucket, Key=key, **pin)
 
     def read_address(self, address: str) -> bytes:
@@ -1120,26 +1120,53 @@ class Objects:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         return self._get(address, Bucket=bucket, Key=key).read()
 
+    def gone(self, items: Iterable[ObjectVersion]) -> set[ObjectVersion]:
+        """Those of the objects whose very version was deleted."""
+        return {item for item in items if not self._has(item)}
+
+    def _has(self, item: ObjectVersion) -> bool:
+        pin = _pin(item.etag, item.version_id)
+        try:
+            self._s3.head_object(Bucket=item.bucket, Key=item.key, **pin)
+        except ClientError as error:
+            failure = _object_error(item.path, error)
+            if failure is None:
+                raise
+            if failure.name == "Object.Gone":
+                return False
+            raise failure from error
+        return True
+
     def _get(self, where: str, **request: str) -> Any:  # noqa: ANN401
         try:
             return self._s3.get_object(**request)["Body"]
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("PreconditionFailed", "412"):
-                raise JobError(
-                    "Object.Changed",
-                    f"{where} was overwritten since it was checked; the newer "
-                    "version has an execution of its own",
-                ) from error
-            if code in ("NoSuchKey", "NoSuchVersion", "404"):
-                raise JobError(
-                    "Object.Gone", f"{where} is gone since it was checked; upload it again"
-                ) from error
-            if code in ("AccessDenied", "403"):
-                raise JobError(
-                    "Object.AccessDenied", f"the job's role may not read {where}: {error}"
-                ) from error
-            raise
+            failure = _object_error(where, error)
+            if failure is None:
+                raise
+            raise failure from error
+
+
+def _pin(etag: str, version_id: str | None) -> dict[str, str]:
+    return {"VersionId": version_id} if version_id else {"IfMatch": f'"{etag}"'}
+
+
+def _object_error(where: str, error: ClientError) -> JobError | None:
+    """The failure that S3's answer to a GET or HEAD means, unless it is one without a name of its
+    own. The answer to a HEAD has its status alone, and that of a delete marker is 405
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html)."""
+    code = error.response["Error"]["Code"]
+    if code in ("PreconditionFailed", "412"):
+        return JobError(
+            "Object.Changed",
+            f"{where} was overwritten since it was checked; the newer version has an execution of "
+            "its own",
+        )
+    if code in ("NoSuchKey", "NoSuchVersion", "404", "MethodNotAllowed", "405"):
+        return JobError("Object.Gone", f"{where} is gone since it was checked; upload it again")
+    if code in ("AccessDenied", "403"):
+        return JobError("Object.AccessDenied", f"the job's role may not read {where}: {error}")
+    return None
 
 
 def record_ranges(text: bytes) -> tuple[tuple[int, int], ...]:
@@ -2995,12 +3022,15 @@ class Load:
     spark: Any
     lake: Lake
     ledger: Ledger
+    objects: Objects
     batch: Batch
     contract: Contract
     name: str
     # What a task runs.
     read: Callable[[Plan, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]] = read_objects
     repeated_key_rows: dict[str, int] = field(default_factory=dict)
+    # Objects that were deleted since they were checked.
+    gone: set[ObjectVersion] = field(default_factory=set)
     # Data files that are written and not committed, and the objects whose rows they have.
     files: list[Any] = field(default_factory=list)
     written: tuple[ObjectVersion, ...] | None = None
@@ -3060,17 +3090,22 @@ def load_rows(load: Load) -> str | None:
     A zombie that commits between a new owner's 1 and 4 makes that one's commit fail, and the
     other way round: that is the compare-and-swap of the protocol, on the table's data instead
     of its version, so that compaction and schema changes do not disturb.
+
+    An object that turns out to be deleted is left out in another round, unless the outcome of a
+    commit is unknown: then its rows may be in the table, or come into it.
     """
     unknown: Exception | None = None
-    for attempt in range(_COMMIT_ATTEMPTS):
+    attempt = 0
+    while attempt < _COMMIT_ATTEMPTS:
         if attempt:
             time.sleep(_pause(attempt))
         table = load.lake.load(load.name)
         metadata = table.metadata()
+        left_out = set(load.gone)
         objects = objects_to_load(metadata, load.batch)
-        if load.contract.replaces and objects:
-            left_out = load.ledger.superseded(objects)
-            objects = tuple(item for item in objects if item not in left_out)
+        if load.contract.replaces:
+            left_out |= load.ledger.superseded(objects)
+        objects = tuple(item for item in objects if item not in left_out)
         if not objects:
             _discard(load, table, keep=unknown is not None)
             return _snapshot_of(metadata, load.batch)
@@ -3078,17 +3113,18 @@ def load_rows(load: Load) -> str | None:
             _commit(load, table, metadata, objects)
             load.files = []
             return _committed(load)
-        except JobError:
-            _discard(load, table, keep=unknown is not None)
-            raise
         except Exception as error:
-            failure = job_error_in(str(error))
+            failure = error if isinstance(error, JobError) else job_error_in(str(error))
             if failure is not None:
+                if failure.name == "Object.Gone" and unknown is None and _leave_out(load, objects):
+                    continue
+                _discard(load, table, keep=unknown is not None)
                 raise failure from None
             if "CommitStateUnknown" in str(error):
                 unknown = error
             elif not is_conflict(error):
                 raise
+        attempt += 1
     if unknown is not None:
         raise JobError(
             "Iceberg.CommitUnknown",
@@ -3096,6 +3132,16 @@ def load_rows(load: Load) -> str | None:
             "batch again",
         ) from unknown
     raise _outrun()
+
+
+def _leave_out(load: Load, objects: Sequence[ObjectVersion]) -> bool:
+    """Looks which objects were deleted, and whether any was: what a task missed may also be a
+    list of rejected records."""
+    found = load.objects.gone(objects)
+    for item in sorted(found, key=lambda item: item.id):
+        print(f"{item.id} was deleted after it was checked; it is left out", flush=True)
+    load.gone |= found
+    return bool(found)
 
 
 def _committed(load: Load) -> str:
@@ -3358,12 +3404,14 @@ def load_batch(arguments: Arguments, spark: Any) -> dict[str, Any]:  # noqa: ANN
     lake = Lake(spark)
     lake.ensure(database, contract, added, arguments.warehouse)
     ledger = Ledger(boto3.client("dynamodb"), arguments.ledger)
-    load = Load(spark, lake, ledger, batch, contract, lake.name(database, contract.table))
+    name = lake.name(database, contract.table)
+    load = Load(spark, lake, ledger, objects, batch, contract, name)
     snapshot = load_rows(load)
     return {
         "batchId": batch.id,
         "table": f"{database}.{contract.table}",
         "snapshotId": snapshot,
+        **({"gone": sorted(item.id for item in load.gone)} if load.gone else {}),
         **({"repeatedKeyRows": load.repeated_key_rows} if load.repeated_key_rows else {}),
     }
 

@@ -71,11 +71,11 @@ pub async fn handle(
             let batch = BatchToLoad::of(batch, &load, execution_arn, &bad_rows)?;
             append(deps, batch, &columns_to_add(&additions)?, deadline).await
         }
-        AppendTask::Settle { batch, load, execution_arn, checked } => {
+        AppendTask::Settle { batch, load, execution_arn, checked, job_is_over } => {
             let rejected = batch.objects.iter().map(ObjectVersion::id);
             let rejected = rejected.zip(checked.iter().map(|checked| checked.rejected)).collect();
             let load = BatchToLoad::of(batch, &load, execution_arn, &[])?;
-            settle_only(deps, load, &rejected).await
+            settle_only(deps, load, &rejected, job_is_over).await
         }
     }
 }
@@ -300,6 +300,7 @@ async fn settle_only(
     deps: &Deps,
     load: BatchToLoad,
     rejected: &HashMap<String, u64>,
+    job_is_over: bool,
 ) -> Result<AppendOutput, Error> {
     let BatchToLoad { batch, objects, owner, .. } = load;
     let contract = load_contract(&deps.s3, &batch.contract).await?;
@@ -327,7 +328,16 @@ async fn settle_only(
         replace::leave_out_superseded(&deps.ledger, &left, &owner).await?;
     }
     // What is in no snapshot must be another batch's to load, or left out.
-    if !settle::all_with_others(&deps.ledger, &owner, &left).await? {
+    let mut unanswered = settle::unanswered(&deps.ledger, &owner, &left).await?;
+    if job_is_over {
+        for object in gone::among(&deps.s3, &unanswered).await? {
+            gone::leave_out(&deps.ledger, &object, &owner).await?;
+            output.gone.push(object);
+        }
+        unanswered.retain(|object| !output.gone.contains(object));
+        left.retain(|object| !output.gone.contains(object));
+    }
+    if !unanswered.is_empty() {
         return Err(missing().into());
     }
     output.duplicates.extend(left);

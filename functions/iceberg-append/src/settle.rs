@@ -67,13 +67,14 @@ pub(crate) async fn found(
     Ok(all)
 }
 
-/// Whether every object belongs to another batch by now, or is left out for the sake of another
-/// version of its key.
-pub(crate) async fn all_with_others(
+/// The objects that are still ours to answer for: none that belongs to another batch by now, or
+/// that is left out for the sake of another version of its key.
+pub(crate) async fn unanswered(
     ledger: &Ledger,
     owner: &Owner,
     objects: &[ObjectVersion],
-) -> Result<bool, LedgerError> {
+) -> Result<Vec<ObjectVersion>, LedgerError> {
+    let mut ours = Vec::new();
     for object in objects {
         let entry = ledger.find(&object.ledger_key()).await?;
         if entry.as_ref().is_some_and(|entry| entry.state == State::Duplicate) {
@@ -81,10 +82,10 @@ pub(crate) async fn all_with_others(
         }
         let batch_id = entry.and_then(|entry| entry.batch_id);
         if batch_id.is_none_or(|batch_id| batch_id == owner.batch_id) {
-            return Ok(false);
+            ours.push(object.clone());
         }
     }
-    Ok(true)
+    Ok(ours)
 }
 
 fn settlement(

@@ -283,7 +283,12 @@ impl Task {
         handle(&self.world.deps, task, soon(self.seconds)).await
     }
 
+    /// What follows a job that ended well.
     async fn settle(&self) -> Result<AppendOutput, Error> {
+        self.settle_when(true).await
+    }
+
+    async fn settle_when(&self, job_is_over: bool) -> Result<AppendOutput, Error> {
         let task = AppendTask::Settle {
             batch: self.batch.clone(),
             load: (0..self.batch.objects.len()).collect(),
@@ -293,6 +298,7 @@ impl Task {
                 .iter()
                 .map(|rejected| CheckedRecords { records: 0, rejected: *rejected })
                 .collect(),
+            job_is_over,
         };
         handle(&self.world.deps, task, soon(self.seconds)).await
     }
@@ -807,4 +813,44 @@ async fn what_another_engine_committed_is_settled_from_its_snapshot() {
     let b = world.object("b", &[3]).await;
     let error = world.task("two", &[&b]).settle().await.unwrap_err();
     assert_eq!(error.name(), "Iceberg.SnapshotNotFound");
+}
+
+#[tokio::test]
+async fn what_the_job_found_deleted_is_settled_as_gone() {
+    let world = World::new();
+    let (a, b) = (world.object("a", &[1]).await, world.object("b", &[2]).await);
+    // What a job leaves that found one of two objects deleted: a snapshot of the other one.
+    world.lose_the_settlement();
+    world.task("one", &[&b]).fails("Ledger.Unavailable").await;
+    world.ledger.make_available();
+    let deleted = ObjectVersion { version_id: Some("deleted".into()), ..a.clone() };
+    let task = world.task("one", &[&deleted, &b]);
+
+    // A job that may still run may still load it.
+    let error = task.settle_when(false).await.unwrap_err();
+    assert_eq!(error.name(), "Iceberg.SnapshotNotFound");
+    assert_ne!(world.entry(&deleted).0, "rejected");
+
+    let output = task.settle().await.unwrap();
+    assert_eq!((output.committed, output.rows), (true, 1));
+    assert_eq!((&output.gone, &output.duplicates), (&vec![deleted.clone()], &Vec::new()));
+    assert_eq!(world.entry(&deleted), pair("rejected", "one"));
+    let reason = world.ledger.text(&deleted.path(), &deleted.version, "reason").unwrap();
+    assert!(reason.starts_with("Object.Gone: "), "{reason}");
+    assert_eq!(world.entry(&b), pair("committed", "one"));
+    assert_eq!(task.settle().await.unwrap(), output, "asked again, it says the same");
+}
+
+#[tokio::test]
+async fn what_is_there_and_not_loaded_is_not_gone() {
+    let world = World::new();
+    let (a, b) = (world.object("a", &[1]).await, world.object("b", &[2]).await);
+    world.task("zero", &[&b]).commits(1).await;
+    let error = world.task("one", &[&a]).settle().await.unwrap_err();
+    assert_eq!(error.name(), "Iceberg.SnapshotNotFound");
+    // S3 has no answer: neither is said then.
+    world.s3.calls.fail("HeadObject", "orders/a", 1, Fault::Refused(403, "AccessDenied"));
+    let error = world.task("one", &[&a]).settle().await.unwrap_err();
+    assert_eq!(error.name(), "Object.AccessDenied");
+    assert_ne!(world.entry(&a).0, "rejected");
 }

@@ -9,7 +9,7 @@ from typing import Any
 import ingest
 import pytest
 
-from local.spark.files import read_files
+from local.spark.files import Files, Items, read_files
 
 CONTRACT = """
 apiVersion: v3.1.0
@@ -30,17 +30,6 @@ customProperties: [{custom}]
 """
 
 
-class Items:
-    """A ledger's items."""
-
-    def __init__(self) -> None:
-        self.items: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
-
-    def get_item(self, Key: dict[str, dict[str, str]], **_: Any) -> dict[str, Any]:
-        found = self.items.get((Key["path"]["S"], Key["version"]["S"]))
-        return {} if found is None else {"Item": found}
-
-
 class World:
     """A table's contract, the files that land, and who may load them."""
 
@@ -59,6 +48,10 @@ class World:
             "landing", f"{key}@{version}", f"v#{version}", version, "e", "", version
         )
 
+    def delete(self, *objects: ingest.ObjectVersion) -> None:
+        for item in objects:
+            (self.directory / item.bucket / item.key).unlink()
+
     def batch(self, name: str, *objects: ingest.ObjectVersion, **more: Any) -> ingest.Batch:
         for item in objects:
             self.items.items[item.path, item.version] = {"batchId": {"S": name}}
@@ -71,6 +64,7 @@ class World:
             self.spark,
             self.lake,
             ingest.Ledger(self.items, "ledger"),
+            ingest.Objects(Files(self.directory)),
             batch,
             self.contract,
             self.name,
@@ -160,6 +154,56 @@ def test_a_file_that_is_not_as_checked_commits_nothing(world: Any) -> None:
             here.run(batch)
         assert item.path in str(failure.value)
     assert here.rows() == []
+
+
+@pytest.mark.parametrize("policy", ["", "writeMode", "onOverwrite"])
+def test_deleted_objects_are_left_out(world: Any, policy: str) -> None:
+    value = {"writeMode": "upsert", "onOverwrite": "replace"}.get(policy)
+    custom = f"{{property: {policy}, value: {value}}}" if policy else ""
+    here = world(key=", primaryKey: true" if policy == "writeMode" else "", custom=custom)
+    before = here.land("0.csv", "9,Zoe,2026-11-01,\n")
+    here.run(here.batch("b0", before))
+    kept, deleted = here.land("a.csv", "1,Ann,,\n"), here.land("b.csv", "2,Bob,,\n", "2")
+    also = here.land("c.csv", "3,Cy,,\n", "3")
+    # The one takes the place of rows that must stay when it is gone.
+    digests = (ingest.marking_digest(before),) if policy == "onOverwrite" else ()
+    batch = here.batch("b1", deleted, kept, also, replaces={deleted: digests})
+    here.delete(deleted, also)
+    load = here.load(batch)
+    snapshot = ingest.load_rows(load)
+    assert load.gone == {deleted, also}
+    assert here.rows() == [(1, "Ann"), (9, "Zoe")]
+    assert json.loads(here.summaries()[-1][ingest.OBJECTS]) == [kept.id]
+    assert here.run(batch) == snapshot
+    assert here.run(here.batch("b2", deleted)) is None
+    assert len(here.summaries()) == 2
+
+
+def test_what_is_gone_beside_the_objects_ends_the_run(world: Any) -> None:
+    here = world()
+    item = here.land("a.csv", "1,Ann,,\n")
+    checked = {item: ingest.Checked(1, 1, "s3://landing/no-list.json")}
+    with pytest.raises(ingest.JobError, match=r"Object\.Gone: .*no-list"):
+        here.run(here.batch("b", item, checked=checked))
+
+
+def test_after_an_unknown_outcome_a_deleted_object_is_no_longer_left_out(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world(key=", primaryKey: true", custom="{property: writeMode, value: upsert}")
+    monkeypatch.setattr(ingest, "_pause", lambda _: 0.0)
+    here.run(here.batch("b0", here.land("0.csv", "0,Zoe,2026-11-01,\n")))
+    item = here.land("a.csv", "1,Ann,,\n")
+    load = here.load(here.batch("b1", item))
+
+    def no_answer(*_: Any) -> None:
+        here.delete(item)
+        raise RuntimeError("org.apache.iceberg.exceptions.CommitStateUnknownException")
+
+    monkeypatch.setattr(load.lake, "run", no_answer)
+    with pytest.raises(ingest.JobError, match=r"Object\.Gone"):
+        ingest.load_rows(load)
+    assert load.gone == set()
 
 
 def test_rejected_records_are_left_out(world: Any) -> None:

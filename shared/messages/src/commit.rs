@@ -57,6 +57,10 @@ pub enum AppendTask {
         /// that were not loaded.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         checked: Vec<CheckedRecords>,
+        /// Whether the job has ended well: nobody loads any more what no snapshot has, so an
+        /// object that is not there either was deleted before the job read it.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        job_is_over: bool,
     },
 }
 

@@ -379,6 +379,7 @@ fn payloads_are_the_messages() {
         "additions": [{ "column": "c", "fieldType": "long" }],
         "badRows": [0],
         "checked": [{ "records": 2, "rejected": 1 }],
+        "jobIsOver": true,
         "workload": {
             "objects": 1, "storedBytes": 1, "bytes": 1, "largestBytes": 1, "rows": 1,
             "format": "csv", "write": "append", "latency": "prompt"

@@ -180,7 +180,13 @@ impl Cloud {
         let (batch, load) = (work.batch.clone(), (0..work.batch.objects.len()).collect());
         let execution_arn = arn(&batch.id);
         let task = if work.settles {
-            AppendTask::Settle { batch, load, execution_arn, checked: Vec::new() }
+            AppendTask::Settle {
+                batch,
+                load,
+                execution_arn,
+                checked: Vec::new(),
+                job_is_over: false,
+            }
         } else {
             let additions = work.additions.clone();
             AppendTask::Append { batch, load, execution_arn, additions, bad_rows: Vec::new() }
