@@ -5,10 +5,12 @@ check and append them over services in memory (`tests/examples/lambda_engine.rs`
 the check accepted with the job's own functions in one Spark session; and compares: the same
 rows, the same schema, the same rejected records, the same partition values.
 
-    python -m local.spark.differential [--cases N] [--seed N] [--only N] [--keep DIRECTORY]
+    python -m local.spark.differential [--cases N] [--seed N] [--only N] [--merges]
+        [--keep DIRECTORY]
 
 Prints `200 of 200 equal`, and exits with 1 when a case is not, or when too few cases load rows
-to mean anything.
+to mean anything. What the Lambda engine cannot do, upserts and replacements, is held against a
+model afterwards (`merges.py`).
 """
 
 import argparse
@@ -23,11 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from local import console
-from local.spark import session
+from local.spark import merges, session
 from local.spark.cases import Cases
 from local.stack import ROOT
-
-sys.path.insert(0, str(ROOT / "jobs"))
 
 _SAMPLES = ROOT / "samples"
 _ENGINE = ROOT / "target" / "debug" / "examples" / "lambda_engine"
@@ -101,7 +101,7 @@ class Comparison:
         """Loads what the check accepted; the table's name, and why that failed."""
         import ingest
 
-        from local.spark.files import read_files
+        from local.spark.files import Files, read_files
 
         buckets = self._case / "lambda"
         document, check = answer["batch"], answer["check"]
@@ -139,6 +139,7 @@ class Comparison:
                 self._spark,
                 self._lake,
                 _Claims(),  # type: ignore[arg-type]
+                ingest.Objects(Files(buckets)),
                 batch,
                 contract,
                 name,
@@ -222,27 +223,24 @@ class Comparison:
         return [tuple(item[part] for part in parts) for item in spec["fields"]]
 
 
-def compare(directory: Path, names: list[str]) -> int:
-    """Compares the cases below the directory; returns the exit code."""
+def compare(spark: Any, directory: Path, names: list[str]) -> bool:  # noqa: ANN401
+    """Compares the cases below the directory; whether all of them are equal, and enough load
+    rows."""
     equal = loaded = rows = rejected = 0
-    spark = session.start(directory.parent)
-    try:
-        with console.Phase(f"load {len(names)} cases with Spark") as phase:
-            for number, name in enumerate(names, start=1):
-                comparison = Comparison(spark, directory / name)
-                different = comparison.differences()
-                equal += not different
-                loaded += comparison.rows > 0
-                rows += comparison.rows
-                rejected += comparison.rejected
-                for words in different:
-                    console.say(console.bad(f"{name}: {words}"))
-                phase.update(f"{number} of {len(names)}, {equal} equal")
-    finally:
-        spark.stop()
+    with console.Phase(f"load {len(names)} cases with Spark") as phase:
+        for number, name in enumerate(names, start=1):
+            comparison = Comparison(spark, directory / name)
+            different = comparison.differences()
+            equal += not different
+            loaded += comparison.rows > 0
+            rows += comparison.rows
+            rejected += comparison.rejected
+            for words in different:
+                console.say(console.bad(f"{name}: {words}"))
+            phase.update(f"{number} of {len(names)}, {equal} equal")
     console.say(f"{loaded} of the cases have rows: {rows} loaded, {rejected} rejected")
     console.say(f"{equal} of {len(names)} equal")
-    return 0 if equal == len(names) and loaded * 2 > len(names) else 1
+    return equal == len(names) and loaded * 2 > len(names)
 
 
 def main() -> int:
@@ -251,20 +249,37 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=195, help="beside the samples")
     parser.add_argument("--seed", type=int, default=_SEED)
     parser.add_argument("--only", type=int, help="one case, by its number")
+    parser.add_argument("--merges", action="store_true", help="upserts and replacements alone")
     parser.add_argument("--keep", type=Path, help="leave cases and tables there")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="landfall-") as scratch:
-        directory = (arguments.keep or Path(scratch)) / "cases"
-        shutil.rmtree(directory, ignore_errors=True)
-        numbers = range(arguments.cases) if arguments.only is None else [arguments.only]
-        cases = Cases(arguments.seed)
-        names = [] if arguments.only is not None else sample_cases(directory)
-        for number in numbers:
-            name = f"case-{number:03d}"
-            cases.write(number, directory / name)
-            names.append(name)
-        subprocess.run([str(_ENGINE), str(directory)], check=True)
-        return compare(directory, names)
+        kept = arguments.keep or Path(scratch)
+        directory, merged = kept / "cases", kept / "merges"
+        for path in (directory, merged):
+            shutil.rmtree(path, ignore_errors=True)
+        names = []
+        if not arguments.merges:
+            names = _write_cases(directory, arguments)
+            subprocess.run([str(_ENGINE), str(directory)], check=True)
+        spark = session.start(kept)
+        try:
+            equal = not names or compare(spark, directory, names)
+            if arguments.only is None:
+                equal &= merges.compare(spark, merged, arguments.seed)
+        finally:
+            spark.stop()
+    return 0 if equal else 1
+
+
+def _write_cases(directory: Path, arguments: argparse.Namespace) -> list[str]:
+    numbers = range(arguments.cases) if arguments.only is None else [arguments.only]
+    cases = Cases(arguments.seed)
+    names = [] if arguments.only is not None else sample_cases(directory)
+    for number in numbers:
+        name = f"case-{number:03d}"
+        cases.write(number, directory / name)
+        names.append(name)
+    return names
 
 
 if __name__ == "__main__":
