@@ -67,6 +67,7 @@ test: ## Run lints, unit and component tests, checks of the artifacts, and end-t
 	$(call timed,unit)
 	$(call timed,model)
 	$(call timed,faults)
+	$(call timed,engines)
 	$(call timed,artifacts)
 	$(call timed,e2e)
 	$(call timed,storm STORM="--files 400 --kills 5 --window 2 --minutes 3 --ready-built")
@@ -93,7 +94,7 @@ unit: .venv/tools/.stamp ## Run unit and component tests; nothing is started
 	@echo "== documentation tests"
 	@cargo test --workspace --locked --quiet --doc
 	@echo "== Python tests"
-	@$(TOOLS)/python -m pytest --quiet jobs local
+	@$(TOOLS)/python -m pytest --quiet jobs local --ignore jobs/tests/spark
 
 # All packages are selected, as for the unit tests, so that cargo compiles nothing twice.
 .PHONY: model
@@ -124,15 +125,26 @@ e2e: $(VENVS) $(SPARK_VENV) ## Run the end-to-end tests on a local cloud of thei
 	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
 		cargo test --workspace --locked --test e2e -- --test-threads=12
 
+# All packages are selected, as for the unit tests, so that cargo compiles nothing twice.
+.PHONY: engines
+engines: .venv/tools/.stamp $(SPARK_VENV) ## Run the Glue job's tests on Spark, then both engines on the same files (needs Java 17)
+	@lacking=$$($(TOOLS)/python -m local.spark.jars --lacking); \
+	if [ -n "$$lacking" ]; then \
+		echo "== not run: the tests of the Glue job on Spark, and both engines on the same files: $$lacking"; \
+		exit 0; \
+	fi; \
+	$(TOOLS)/python -m local.spark.jars; \
+	echo "== the Glue job on Spark"; \
+	.venv/spark/bin/python -m pytest --quiet -W ignore:distutils jobs; \
+	echo "== both engines"; \
+	cargo build --workspace --locked --quiet --example lambda_engine; \
+	.venv/spark/bin/python -m local.spark.differential
+
 # The end-to-end tests of the Glue path are among those of `make e2e` too.
 .PHONY: spark
-spark: $(VENVS) .venv/spark/.stamp ## Run the Glue job on Spark (needs Java 17): alone, beside the Lambda engine, end to end
+spark: $(VENVS) .venv/spark/.stamp ## Run the Glue job on Spark (needs Java 17): `make engines`, then its end-to-end tests
 	@$(TOOLS)/python -m local.spark.jars
-	@echo "== the Glue job"
-	@.venv/spark/bin/python -m pytest --quiet jobs
-	@echo "== both engines"
-	@cargo build --locked --quiet --package landfall-tests --example lambda_engine
-	@.venv/spark/bin/python -m local.spark.differential
+	$(call timed,engines)
 	@trap '$(TOOLS)/python -m local.cloud down --stack $(TEST_STACK)' EXIT; \
 	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
 	echo "== end-to-end tests of the Glue path"; \

@@ -267,7 +267,7 @@ def main() -> int:
             if arguments.only is None:
                 equal &= merges.compare(spark, merged, arguments.seed)
         finally:
-            spark.stop()
+            session.stop(spark)
     return 0 if equal else 1
 
 

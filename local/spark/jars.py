@@ -3,9 +3,12 @@ for Spark, and the AWS SDK that its Glue catalog and S3FileIO use.
 
 They come from Maven Central once, pinned by version and SHA-256, into `.local/.jars`.
 
-    python -m local.spark.jars
+    python -m local.spark.jars [--lacking]
+
+Fails when this machine cannot run Spark. With `--lacking` it only says why not, if so.
 """
 
+import argparse
 import hashlib
 import shutil
 import subprocess
@@ -112,8 +115,17 @@ def missing() -> str | None:
 
 
 def main() -> int:
-    """Downloads the jars."""
+    """Downloads the jars, or says what is lacking."""
+    parser = argparse.ArgumentParser(description="Download the jars that Spark needs.")
+    parser.add_argument("--lacking", action="store_true", help="say what this machine lacks")
+    lacking = missing()
+    if parser.parse_args().lacking:
+        if lacking:
+            print(lacking)
+        return 0
     try:
+        if lacking:
+            raise LocalCloudError(lacking)
         fetch()
     except LocalCloudError as error:
         console.say(console.bad(str(error)))

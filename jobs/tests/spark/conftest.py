@@ -1,4 +1,7 @@
-"""One Spark session, with an Iceberg catalog in memory in the place of Glue's."""
+"""One Spark session, with an Iceberg catalog in memory in the place of Glue's.
+
+These tests need PySpark: `make engines` runs them, and `make unit` leaves them to it.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -6,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("pyspark", reason="no PySpark here: `make spark` runs these tests")
 
 _ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(_ROOT / "jobs"), str(_ROOT)]
