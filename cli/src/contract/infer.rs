@@ -50,7 +50,8 @@ pub(crate) fn run(command: &InferCommand) -> Result<Outcome, Failure> {
             })?;
             (Format::Json(Default::default()), columns)
         }
-        Sample::Stream { bytes, .. } => {
+        Sample::Stream { bytes, is_whole } => {
+            let bytes = if *is_whole { bytes } else { whole_records(bytes) };
             let csv = CsvFormat { delimiter: delimiter(bytes), ..CsvFormat::default() };
             let format = Format::Csv(csv);
             let columns =
@@ -87,7 +88,7 @@ pub(crate) fn run(command: &InferCommand) -> Result<Outcome, Failure> {
 enum Sample {
     /// Parquet is read from its end, where its schema is.
     Parquet,
-    /// The first bytes, decompressed, up to the end of a line where there are more.
+    /// The first bytes, decompressed; cut anywhere where there are more.
     Stream { bytes: Vec<u8>, is_whole: bool },
 }
 
@@ -114,8 +115,6 @@ impl Sample {
             while let Some(plain) = decompressor.finish().map_err(unusable)? {
                 sample.extend_from_slice(plain);
             }
-        } else if let Some(end) = sample.iter().rposition(|byte| *byte == b'\n') {
-            sample.truncate(end + 1);
         }
         Ok(Self::Stream { bytes: sample, is_whole })
     }
@@ -124,6 +123,26 @@ impl Sample {
 fn is_json(bytes: &[u8]) -> bool {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     matches!(text.first(), Some(b'{' | b'['))
+}
+
+/// Delimited text up to the end of its last whole record: a line may end within quotes. Where
+/// quotes leave no end, the text up to the end of its last line.
+fn whole_records(bytes: &[u8]) -> &[u8] {
+    let mut quoted = false;
+    let (mut record, mut line) = (None, None);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' => {
+                line = Some(at);
+                if !quoted {
+                    record = Some(at);
+                }
+            }
+            _ => {}
+        }
+    }
+    record.or(line).and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
 }
 
 /// The delimiter that splits the first line into the most fields. What is in quotes splits
@@ -256,6 +275,18 @@ fn required_column(name: &str, field_type: FieldType) -> Column {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sample_is_cut_after_a_whole_record() {
+        assert_eq!(whole_records(b"a\n1\n2"), b"a\n1\n");
+        assert_eq!(whole_records(b"a\n1\n\"two\nlines"), b"a\n1\n");
+        assert_eq!(
+            whole_records(b"a\n\"one \"\"and\"\"\ntwo\"\n3"),
+            b"a\n\"one \"\"and\"\"\ntwo\"\n"
+        );
+        assert_eq!(whole_records(b"\"a\nb"), b"\"a\n");
+        assert_eq!(whole_records(b"a"), b"a");
+    }
 
     #[test]
     fn the_delimiter_that_splits_most_wins() {

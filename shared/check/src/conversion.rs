@@ -1,10 +1,8 @@
 //! How values of a file's own type become values of the contract's type, without loss.
 
-use std::collections::HashMap;
+use landfall_contract::{DataType, FieldType};
 
-use landfall_contract::{DataType, FieldType, StructField};
-
-use crate::header::normal_name;
+use crate::fit::{Fit, Found, fit, match_fields};
 use crate::value::Value;
 
 /// A conversion of values, compiled from two types.
@@ -40,13 +38,13 @@ impl Conversion {
         match (from, to) {
             (DataType::Primitive(from), DataType::Primitive(to)) => Self::primitive(*from, *to),
             (DataType::Struct(from), DataType::Struct(to)) => {
-                let places = places(from, to);
+                let (places, _) = match_fields(from, to);
                 let mut same = from.len() == to.len();
                 let mut fields = Vec::with_capacity(to.len());
                 for (index, (wanted, place)) in to.iter().zip(places).enumerate() {
                     let found = match place {
-                        None => None,
-                        Some(at) => {
+                        Found::Nowhere => None,
+                        Found::Exact(at) | Found::Alike(at) => {
                             let own = from.get(at)?;
                             Some((at, Self::between(&own.data_type, &wanted.data_type)?))
                         }
@@ -74,43 +72,23 @@ impl Conversion {
     }
 
     fn primitive(from: FieldType, to: FieldType) -> Option<Self> {
-        /// Digits before the point.
-        fn room(precision: u8, scale: u8) -> Option<u8> {
-            precision.checked_sub(scale)
-        }
-        let power = |digits: u8| 10_i128.checked_pow(u32::from(digits));
-        match (from, to) {
-            (from, to) if from == to => Some(Self::AsIs),
-            (FieldType::Int, FieldType::Long) => Some(Self::IntToLong),
-            (FieldType::Float, FieldType::Double) => Some(Self::FloatToDouble),
+        let power = |digits: u8| 10_i128.checked_pow(u32::from(digits)).map(Self::ToDecimal);
+        match fit(from, to) {
             // The values that fit, fit as they are; the check refuses the others.
-            (FieldType::Long, FieldType::Int)
-            | (FieldType::Double, FieldType::Float)
-            | (FieldType::String, FieldType::Uuid) => Some(Self::AsIs),
-            (
-                FieldType::Decimal { precision: own, scale: own_scale },
-                FieldType::Decimal { precision, scale },
-            ) if own > precision && own_scale == scale => Some(Self::AsIs),
-            (FieldType::Int | FieldType::Long, FieldType::Decimal { precision, scale }) => {
-                let digits = if from == FieldType::Int { 10 } else { 19 };
-                if room(precision, scale)? < digits {
-                    return None;
+            Fit::Same | Fit::Some => Some(Self::AsIs),
+            Fit::None => None,
+            Fit::All => match (from, to) {
+                (FieldType::Int, FieldType::Long) => Some(Self::IntToLong),
+                (FieldType::Float, FieldType::Double) => Some(Self::FloatToDouble),
+                (FieldType::Decimal { scale: own, .. }, FieldType::Decimal { scale, .. }) => {
+                    match scale.checked_sub(own)? {
+                        0 => Some(Self::AsIs),
+                        more => power(more),
+                    }
                 }
-                power(scale).map(Self::ToDecimal)
-            }
-            (
-                FieldType::Decimal { precision: own, scale: own_scale },
-                FieldType::Decimal { precision, scale },
-            ) => {
-                if room(precision, scale)? < room(own, own_scale)? {
-                    return None;
-                }
-                match scale.checked_sub(own_scale)? {
-                    0 => Some(Self::AsIs),
-                    more => power(more).map(Self::ToDecimal),
-                }
-            }
-            _ => None,
+                (_, FieldType::Decimal { scale, .. }) => power(scale),
+                _ => None,
+            },
         }
     }
 
@@ -152,34 +130,11 @@ impl Conversion {
     }
 }
 
-/// Where each wanted field is: under its own name, else under one that differs only by case
-/// or blanks.
-fn places(from: &[StructField], to: &[StructField]) -> Vec<Option<usize>> {
-    let mut free: HashMap<usize, &StructField> = from.iter().enumerate().collect();
-    let mut found = vec![None; to.len()];
-    for by_normal_name in [false, true] {
-        let key = |name: &str| if by_normal_name { normal_name(name) } else { name.to_owned() };
-        let mut by_name: HashMap<String, usize> = HashMap::new();
-        for (place, field) in from.iter().enumerate() {
-            if free.contains_key(&place) {
-                by_name.entry(key(&field.name)).or_insert(place);
-            }
-        }
-        for (wanted, found) in to.iter().zip(&mut found) {
-            if found.is_none()
-                && let Some(place) = by_name.remove(&key(&wanted.name))
-            {
-                *found = Some(place);
-                free.remove(&place);
-            }
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use landfall_contract::StructField;
 
     use super::*;
 

@@ -6,13 +6,13 @@
 
 mod comparison;
 mod file_side;
+mod in_words;
 mod kind;
 #[cfg(test)]
 mod matrix;
 mod table_side;
 #[cfg(test)]
 mod tests;
-mod types;
 
 use std::collections::HashMap;
 
@@ -21,7 +21,6 @@ use landfall_messages::{SchemaChange, Verdict};
 
 use self::comparison::Comparison;
 pub use self::kind::ChangeKind;
-pub use self::types::is_widening;
 use crate::header::normal_name;
 use crate::report::{FileReport, UNKNOWN_HEADER, UndeclaredColumn};
 use crate::table::TableSchema;

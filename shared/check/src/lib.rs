@@ -22,6 +22,7 @@ mod document;
 mod drift;
 mod faults;
 mod file;
+mod fit;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
@@ -59,8 +60,9 @@ pub use csv::{
     ScanFault,
 };
 pub use decompress::{Codec, DecompressFault, DecompressLimits, Decompressor};
-pub use drift::{ChangeKind, Drift, FileColumn, StatedType, compare, file_columns, is_widening};
+pub use drift::{ChangeKind, Drift, FileColumn, StatedType, compare, file_columns};
 pub use file::{ChunkSource, FeedError, FileCheck};
+pub use fit::is_widening;
 pub use header::normal_name;
 pub use infer::Inference;
 pub use keys::{KeysChecked, SeenKeys};

@@ -6,7 +6,7 @@ use landfall_contract::{Contract, OnDrift};
 use landfall_messages::marker::OBJECT_COLUMN;
 use landfall_messages::{SchemaChange, Verdict};
 
-use super::types::cut;
+use super::in_words::cut;
 use super::{ChangeKind, FileColumn};
 use crate::header::{Binding, bind, normal_name};
 use crate::table::TableSchema;

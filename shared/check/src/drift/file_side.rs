@@ -7,8 +7,9 @@ use landfall_contract::{Column, DataType, FieldType, OnDrift, StructField};
 use landfall_messages::Verdict;
 
 use super::comparison::{Comparison, FromTo, NO_TYPES, Path, first_out_of_order, from_to};
-use super::types::{Fit, Found, cut, fit, in_words, match_fields};
+use super::in_words::{cut, in_words};
 use super::{ChangeKind, FileColumn};
+use crate::fit::{Fit, Found, fit, match_fields};
 use crate::header::normal_name;
 use crate::table::TableType;
 

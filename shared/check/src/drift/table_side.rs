@@ -5,7 +5,8 @@ use landfall_messages::Verdict;
 
 use super::ChangeKind;
 use super::comparison::{Comparison, NO_TYPES, Path, from_to};
-use super::types::{Found, in_words, is_widening, match_fields};
+use super::in_words::in_words;
+use crate::fit::{Found, is_widening, match_fields};
 use crate::header::normal_name;
 use crate::table::TableType;
 

@@ -1,8 +1,9 @@
-//! How two types relate: which values of the one are values of the other.
+//! How two types relate: which values of the one are values of the other, and which field of
+//! the one is which of the other. Drift names it, the conversion does it.
 
 use std::collections::HashMap;
 
-use landfall_contract::{DataType, FieldType, StructField};
+use landfall_contract::{FieldType, StructField};
 
 use crate::header::normal_name;
 
@@ -21,7 +22,7 @@ pub fn is_widening(from: FieldType, to: FieldType) -> bool {
 
 /// How values of a file's own type become values of the wanted type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fit {
+pub(crate) enum Fit {
     /// The types are the same.
     Same,
     /// Every value becomes one, and nothing is lost.
@@ -38,7 +39,7 @@ pub(super) enum Fit {
 /// for all their digits on both sides of the point. Some: the promotions backwards, and text
 /// as a uuid, where the writer knew no better type. Nothing else is converted: a text that
 /// looks like a date is a text.
-pub(super) fn fit(file: FieldType, wanted: FieldType) -> Fit {
+pub(crate) fn fit(file: FieldType, wanted: FieldType) -> Fit {
     use FieldType::{Decimal, Int, Long, String, Uuid};
     let holds = |whole_digits: u8, scale: u8| match wanted {
         Decimal { precision, scale: wanted_scale } => {
@@ -65,7 +66,7 @@ pub(super) fn fit(file: FieldType, wanted: FieldType) -> Fit {
 
 /// Where a field of the wanted struct is in the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// Under the same name, at this index.
     Exact(usize),
     /// Under a name that differs by case or blanks only, at this index.
@@ -76,7 +77,7 @@ pub(super) enum Found {
 
 /// For each field of `wanted`, where it is in `other`; and what else `other` has. Takes time
 /// in proportion to the fields, however many a file has.
-pub(super) fn match_fields(
+pub(crate) fn match_fields(
     other: &[StructField],
     wanted: &[StructField],
 ) -> (Vec<Found>, Vec<usize>) {
@@ -105,25 +106,11 @@ pub(super) fn match_fields(
     (found, left.collect())
 }
 
-/// Characters of a type in a message: a file may state one of any size.
-const MAX_TYPE_CHARACTERS: usize = 200;
-
-/// The type in words: whole, or its beginning.
-pub(super) fn in_words(data_type: &DataType) -> String {
-    cut(&data_type.to_string(), MAX_TYPE_CHARACTERS)
-}
-
-/// The text, or its beginning.
-pub(super) fn cut(text: &str, characters: usize) -> String {
-    match text.char_indices().nth(characters) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use landfall_contract::DataType;
 
     use super::*;
 
@@ -146,15 +133,5 @@ mod tests {
         // A name that stands twice is one field.
         let (found, left) = match_fields(&fields(&["a", "a"]), &fields(&["a"]));
         assert_eq!((found, left), (vec![Found::Exact(0)], vec![1]));
-    }
-
-    #[test]
-    fn a_type_of_any_size_is_shown_in_few_words() {
-        let names: Vec<String> = (0..1000).map(|index| format!("é{index}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let shown = in_words(&DataType::Struct(fields(&names)));
-        assert_eq!(shown.chars().count(), MAX_TYPE_CHARACTERS + 3);
-        assert!(shown.starts_with("struct<é0: int, é1: int") && shown.ends_with("..."));
-        assert_eq!(in_words(&DataType::Struct(fields(&["a"]))), "struct<a: int>");
     }
 }
