@@ -49,6 +49,19 @@ pub enum Error {
         /// Why, in words.
         reason: String,
     },
+    /// The Lambda engine will not do, and neither will Glue. Nothing of the batch was committed by
+    /// this attempt.
+    #[error(
+        "{reason}; and Glue cannot load the batch, because the column {column} has a time of day, \
+         which Spark cannot write. Upload smaller files, or fewer at a time, or make the column a \
+         timestamp or a string, in a new table"
+    )]
+    NoneFits {
+        /// What the Lambda engine lacks.
+        reason: String,
+        /// The column.
+        column: String,
+    },
     /// The event names an object that the batch does not have.
     #[error("the event asks to load object {0}, which the batch does not have")]
     NoSuchObject(usize),
@@ -62,6 +75,7 @@ named_errors!(Error {
     NotAsChecked => "Object.NotAsChecked",
     RowsDoNotFit => "Iceberg.RowsDoNotFit",
     HandOver => "Engine.HandOver",
+    NoneFits => "Engine.NoneFits",
     NoSuchObject => "Event.NoSuchObject",
     UnknownType => "Event.UnknownType",
 } wraps {

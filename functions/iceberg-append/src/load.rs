@@ -7,7 +7,7 @@ use landfall_check::{
     CheckPlan, Drift, FileCheck, FileReport, KeysChecked, OutputColumn, RowSink, SeenKeys,
     TableSchema, TableType, Value, Wants, compare, file_columns,
 };
-use landfall_contract::{Contract, OnBadRows, OnOverwrite};
+use landfall_contract::{Contract, OnBadRows, OnOverwrite, time_of_day_column};
 use landfall_lake::{DataFileWriter, LoadedTable};
 use landfall_messages::marker::{OBJECT_COLUMN, short_digest};
 use landfall_messages::{Batch, ObjectVersion, Verdict};
@@ -21,6 +21,10 @@ use crate::{Deps, Written};
 /// Rows that are handed to the Parquet writer at once: enough for its encoders to work on,
 /// little enough to hold.
 const ROWS_AT_ONCE: usize = 16 * 1024;
+
+/// Bytes of a stream that are read before the rows are looked at: what comes out of compressed
+/// ones can be hundreds of times as much, and is rows in memory until they are written.
+const FED_AT_ONCE: usize = 64 << 10;
 
 /// What was read of one object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +56,8 @@ impl<E: Into<Error>> From<E> for NotWritten {
 /// With a `room`, gives up when time or memory will not do.
 ///
 /// # Errors
-/// When an object is gone, or is not what was checked, or [`Error::HandOver`]; the files are
-/// removed then.
+/// When an object is gone, or is not what was checked, or [`Error::HandOver`], or
+/// [`Error::NoneFits`] where Glue could not take over; the files are removed then.
 pub(crate) async fn write(
     deps: &Deps,
     loaded: &LoadedTable,
@@ -75,12 +79,25 @@ pub(crate) async fn write(
                 writer.abandon().await;
                 return Err(match error {
                     Error::Object(ObjectError::Gone(_)) => NotWritten::Gone(object.clone()),
+                    Error::HandOver { reason } => NotWritten::Failed(hand_over(&table, reason)),
                     error => NotWritten::Failed(error),
                 });
             }
         }
     }
     Ok(Written { files: writer.close().await?, objects })
+}
+
+/// The hand-over to Glue, or why that is of no use: Spark cannot write what the table has.
+fn hand_over(table: &TableSchema, reason: String) -> Error {
+    let known = table.columns.iter().filter_map(|column| match &column.data_type {
+        TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
+        TableType::Other(_) => None,
+    });
+    match time_of_day_column(known) {
+        Some(column) => Error::NoneFits { reason, column: column.to_owned() },
+        None => Error::HandOver { reason },
+    }
 }
 
 /// What every object of the batch was checked against, and what was found.
@@ -126,13 +143,14 @@ async fn write_object(
     let mut rows = GoodRows { buffer, refusal: None };
     let mut body = None;
     while rows.refusal.is_none() {
-        let read;
         match check.wants() {
             Wants::Nothing => break,
             Wants::Ranges(ranges) => {
                 let bytes = deps.reader.read_ranges(object, &ranges).await?;
-                read = bytes.iter().map(|bytes| bytes.len() as u64).sum();
+                let read = bytes.iter().map(|bytes| bytes.len() as u64).sum();
                 let Ok(()) = check.supply(&ranges, bytes, &mut rows);
+                rows.write_many(writer, object, room.as_ref()).await?;
+                room.as_mut().map_or(Ok(()), |room| room.take(read))?;
             }
             Wants::Stream => {
                 let body = match &mut body {
@@ -140,15 +158,12 @@ async fn write_object(
                     None => body.insert(deps.reader.open(object).await?),
                 };
                 let Some(chunk) = body.next_chunk().await? else { break };
-                read = chunk.len() as u64;
-                let Ok(()) = check.feed(&chunk, &mut rows);
+                for piece in chunk.chunks(FED_AT_ONCE) {
+                    let Ok(()) = check.feed(piece, &mut rows);
+                    rows.write_many(writer, object, room.as_ref()).await?;
+                    room.as_mut().map_or(Ok(()), |room| room.take(piece.len() as u64))?;
+                }
             }
-        }
-        if rows.buffer.len() >= ROWS_AT_ONCE {
-            rows.write(writer, object).await?;
-        }
-        if let Some(room) = room {
-            room.take(read)?;
         }
     }
     let Ok(mut report) = check.finish(&mut rows);
@@ -162,7 +177,7 @@ async fn write_object(
     {
         return Err(not_as_checked(change.message.clone()));
     }
-    rows.write(writer, object).await?;
+    rows.write(writer, object, room.as_ref()).await?;
     if let KeysChecked::Beyond { rows } = report.keys {
         return Err(not_as_checked(format!(
             "after {rows} rows there are more keys than fit the memory"
@@ -226,10 +241,25 @@ struct GoodRows {
 }
 
 impl GoodRows {
+    /// Writes the rows once they are many.
+    async fn write_many(
+        &mut self,
+        writer: &mut DataFileWriter,
+        object: &ObjectVersion,
+        room: Option<&Room>,
+    ) -> Result<(), Error> {
+        match self.buffer.len() >= ROWS_AT_ONCE {
+            true => self.write(writer, object, room).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Writes the rows, and looks whether their files still fit the memory.
     async fn write(
         &mut self,
         writer: &mut DataFileWriter,
         object: &ObjectVersion,
+        room: Option<&Room>,
     ) -> Result<(), Error> {
         let do_not_fit = |reason: String| Error::RowsDoNotFit { path: object.path(), reason };
         if let Some(refusal) = self.refusal.take() {
@@ -239,7 +269,8 @@ impl GoodRows {
             return Ok(());
         }
         let batch = self.buffer.take().map_err(|error| do_not_fit(error.to_string()))?;
-        Ok(writer.write(batch).await?)
+        writer.write(batch).await?;
+        room.map_or(Ok(()), Room::look_at_memory)
     }
 }
 

@@ -14,8 +14,9 @@ const RESERVE: Duration = Duration::from_secs(40);
 /// noticed: one more row group of each open data file can take it.
 const MEMORY_PERCENT: u64 = 85;
 
-/// Bytes read between two looks at the memory.
-const LOOK_EVERY: u64 = 4 << 20;
+/// Percent of the function's memory that a load must have added, before it is the one that takes
+/// too much: after a large load a process keeps pages that are free to the next ones.
+const OWN_PERCENT: u64 = 5;
 
 /// Memory of the function, and how much of it is in use.
 #[derive(Debug, Clone, Copy)]
@@ -53,43 +54,44 @@ pub(crate) struct Room {
     deadline: SystemTime,
     memory: Memory,
     started: Instant,
-    /// What earlier invocations of this process have left: memory that is free to them, and not
-    /// to the system.
-    used_before: Option<u64>,
+    /// What was in use before, some of it left by earlier invocations of this process. Zero when
+    /// it cannot be found out.
+    used_before: u64,
     total: u64,
     read: u64,
-    looked_at: u64,
 }
 
 impl Room {
     /// Room to read objects of `total` bytes, as they are stored, from now on.
     pub(crate) fn of(deadline: SystemTime, memory: Memory, total: u64) -> Self {
-        let used_before = (memory.used)();
+        let used_before = (memory.used)().unwrap_or(0);
         let started = Instant::now();
-        Self { deadline, memory, started, used_before, total, read: 0, looked_at: 0 }
+        Self { deadline, memory, started, used_before, total, read: 0 }
     }
 
-    /// Takes it that so many more bytes were read.
+    /// Takes it that so many more bytes were read, as they are stored.
     ///
     /// # Errors
-    /// [`Error::HandOver`] when the rest will not fit.
+    /// [`Error::HandOver`] when the time that is left will not do for the rest.
     pub(crate) fn take(&mut self, bytes: u64) -> Result<(), Error> {
         self.read += bytes;
         let left = self.deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        let by_time = beyond_time(self.read, self.total, self.started.elapsed(), left);
-        let reason = by_time.or_else(|| {
-            if self.read < self.looked_at + LOOK_EVERY {
-                return None;
-            }
-            self.looked_at = self.read;
-            let used = (self.memory.used)().filter(|used| Some(*used) > self.used_before)?;
-            beyond_memory(used, self.memory.limit?)
-        });
-        match reason {
-            Some(reason) => Err(Error::HandOver { reason }),
-            None => Ok(()),
-        }
+        handed_over(beyond_time(self.read, self.total, self.started.elapsed(), left))
     }
+
+    /// Looks at the memory. Called after rows were written: it is the open data files that take
+    /// it, however few bytes the rows were read from.
+    ///
+    /// # Errors
+    /// [`Error::HandOver`] when too much of it is in use.
+    pub(crate) fn look_at_memory(&self) -> Result<(), Error> {
+        let used = (self.memory.used)().zip(self.memory.limit);
+        handed_over(used.and_then(|(used, limit)| beyond_memory(used, self.used_before, limit)))
+    }
+}
+
+fn handed_over(reason: Option<String>) -> Result<(), Error> {
+    reason.map_or(Ok(()), |reason| Err(Error::HandOver { reason }))
 }
 
 /// Why the rest will not be read in time at the rate so far, if so.
@@ -112,8 +114,10 @@ fn beyond_time(read: u64, total: u64, elapsed: Duration, left: Duration) -> Opti
 }
 
 /// Why the load takes too much memory, if so.
-fn beyond_memory(used: u64, limit: u64) -> Option<String> {
-    (used > limit / 100 * MEMORY_PERCENT).then(|| {
+fn beyond_memory(used: u64, before: u64, limit: u64) -> Option<String> {
+    let percent = |percent| limit / 100 * percent;
+    let is_own = used.saturating_sub(before) > percent(OWN_PERCENT);
+    (is_own && used > percent(MEMORY_PERCENT)).then(|| {
         format!(
             "the load takes {:.0} of the {:.0} MB that the Lambda engine has, and goes on; a \
              partition that many rows share takes less than many partitions",
@@ -140,7 +144,7 @@ mod tests {
     /// More at every look.
     fn growing() -> Option<u64> {
         static LOOKS: AtomicU64 = AtomicU64::new(100);
-        Some(LOOKS.fetch_add(1, Ordering::Relaxed))
+        Some(LOOKS.fetch_add(10, Ordering::Relaxed))
     }
 
     #[test]
@@ -167,19 +171,23 @@ mod tests {
 
     #[test]
     fn memory_is_handed_over_before_it_is_full() {
-        assert_eq!(beyond_memory(850 << 20, 1000 << 20), None);
-        assert!(beyond_memory(851 << 20, 1000 << 20).unwrap().contains("892 of the 1049 MB"));
+        assert_eq!(beyond_memory(850 << 20, 0, 1000 << 20), None);
+        assert!(beyond_memory(851 << 20, 0, 1000 << 20).unwrap().contains("892 of the 1049 MB"));
     }
 
     #[test]
-    fn memory_is_looked_at_now_and_then() {
-        let memory = Memory { limit: Some(100), used: growing };
-        let mut room = Room::of(SystemTime::now() + 60 * SECOND, memory, 1 << 30);
-        assert!(room.take(LOOK_EVERY - 1).is_ok());
-        assert!(matches!(room.take(1), Err(Error::HandOver { .. })));
+    fn memory_that_an_earlier_load_left_is_not_this_ones() {
+        assert_eq!(beyond_memory(950 << 20, 910 << 20, 1000 << 20), None);
+        assert!(beyond_memory(961 << 20, 910 << 20, 1000 << 20).is_some());
+    }
+
+    #[test]
+    fn memory_counts_where_it_is_known_and_of_this_load() {
+        let look = |memory| Room::of(SystemTime::now() + 60 * SECOND, memory, 1).look_at_memory();
+        let grown = look(Memory { limit: Some(100), used: growing });
+        assert!(matches!(grown, Err(Error::HandOver { .. })));
         for memory in [Memory::unbounded(), Memory { limit: Some(100), used: || Some(100) }] {
-            let mut room = Room::of(SystemTime::now() + 60 * SECOND, memory, 1 << 30);
-            assert!(room.take(1 << 30).is_ok(), "not known, or not of this load");
+            assert!(look(memory).is_ok(), "not known, or not of this load");
         }
         assert!(resident_bytes().unwrap() > 1 << 20);
     }

@@ -4,7 +4,9 @@
 
 mod contradiction;
 mod growth;
+mod hand_over;
 mod maintenance;
+mod partitions;
 mod replace;
 mod schema;
 

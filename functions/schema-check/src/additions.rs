@@ -21,8 +21,13 @@ pub(crate) struct Addition {
 }
 
 impl Addition {
+    /// The column's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The type that holds the values of all files; absent when none does.
-    fn field_type(&self) -> Option<FieldType> {
+    pub(crate) fn field_type(&self) -> Option<FieldType> {
         match (self.stated, self.inferred.map(Inference::field_type)) {
             (Some(field_type), None) | (None, Some(field_type)) => Some(field_type),
             // Any text is a string, and only text can be read as another type.

@@ -1,9 +1,9 @@
 //! The check of a batch.
 
 use landfall_catalog::table_of;
-use landfall_check::engine::{GlueLimits, Object, workload};
-use landfall_check::{Facts, SeenKeys, TableSchema, choose_engine};
-use landfall_contract::{Contract, OnOverwrite};
+use landfall_check::engine::{GlueLimits, NoEngine, Object, workload};
+use landfall_check::{Facts, SeenKeys, TableSchema, TableType, choose_engine};
+use landfall_contract::{Contract, DataType, OnOverwrite, time_of_day_column};
 use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
 use landfall_objects::load_contract;
 
@@ -54,7 +54,7 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
         checked.push(object);
     }
     check_reviewed_again(&against, &versions, &mut checked, &additions, &mut keys).await?;
-    let output = bounded(answer(deps, batch, &contract, &versions, checked));
+    let output = bounded(answer(&against, &versions, checked)?);
     tracing::info!(
         batch_id = %batch.id,
         dataset = %batch.dataset,
@@ -104,13 +104,14 @@ async fn check_reviewed_again(
     Ok(())
 }
 
+/// # Errors
+/// [`Error::NoEngine`] when what may be loaded is too much for the one engine that can.
 fn answer(
-    deps: &Deps,
-    batch: &Batch,
-    contract: &Contract,
+    against: &Against<'_>,
     versions: &Versions,
     checked: Vec<CheckedObject>,
-) -> CheckOutput {
+) -> Result<CheckOutput, Error> {
+    let Against { deps, batch, contract, .. } = *against;
     let with = |wanted: fn(Verdict) -> bool| -> Vec<&CheckedObject> {
         checked.iter().filter(|object| wanted(object.check.verdict)).collect()
     };
@@ -133,7 +134,7 @@ fn answer(
             format: source.map(|source| &source.format),
         }
     };
-    let engine = |objects: &[&CheckedObject]| -> EngineChoice {
+    let engine = |objects: &[&CheckedObject]| -> Result<EngineChoice, NoEngine> {
         choose_engine(&Facts {
             workload: workload(objects.iter().map(load), &contract.policy),
             partitions: contract.partition.is_empty().then_some(1),
@@ -143,6 +144,7 @@ fn answer(
                 .filter(|object| versions.replacing.contains(&object.check.index))
                 .count(),
             changes_schema: objects.iter().any(|object| object.check.verdict != Verdict::Accept),
+            time_of_day: time_of_day_column(columns_met(against, objects)),
             policy: contract.policy.engine,
             lambda: deps.config.lambda_engine(),
             glue: GlueLimits { max_workers: deps.config.glue_maximum_workers },
@@ -159,13 +161,13 @@ fn answer(
         .not_enforced
         .iter()
         .map(|(path, reason)| NotEnforced { path: path.clone(), reason: reason.clone() });
-    CheckOutput {
+    Ok(CheckOutput {
         review: indexes(&with(|verdict| verdict == Verdict::Review)),
         rejected: indexes(&with(|verdict| verdict == Verdict::Reject)),
         rows: accepted.iter().map(|object| object.good_rows).sum(),
         bytes: accepted.iter().map(size).sum(),
-        engine: engine(&accepted),
-        engine_if_approved: engine(&approvable),
+        engine: engine(&accepted)?,
+        engine_if_approved: engine(&approvable)?,
         additions: additions(&accepted),
         additions_if_approved: additions(&approvable),
         accepted: indexes(&accepted),
@@ -173,5 +175,24 @@ fn answer(
         replace: contract.policy.on_overwrite == OnOverwrite::Replace,
         not_enforced: not_enforced.collect(),
         objects: checked.into_iter().map(|object| object.check).collect::<Vec<ObjectCheck>>(),
-    }
+    })
+}
+
+/// The columns of the contract, of the table, and those that the objects bring.
+fn columns_met<'a>(
+    against: &Against<'a>,
+    objects: &[&'a CheckedObject],
+) -> impl Iterator<Item = (&'a str, DataType)> {
+    let of_contract = against.contract.columns.iter();
+    let of_contract = of_contract.map(|column| (column.name.as_str(), column.data_type()));
+    let of_table = against.table.into_iter().flat_map(|table| &table.columns);
+    let of_table = of_table.filter_map(|column| match &column.data_type {
+        TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
+        TableType::Other(_) => None,
+    });
+    let brought = objects.iter().flat_map(|object| &object.additions);
+    let brought = brought.filter_map(|addition| {
+        Some((addition.name(), DataType::Primitive(addition.field_type()?)))
+    });
+    of_contract.chain(of_table).chain(brought)
 }

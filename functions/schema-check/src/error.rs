@@ -3,6 +3,7 @@
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
 use landfall_catalog::CatalogError;
 use landfall_check::CompileError;
+use landfall_check::engine::NoEngine;
 use landfall_ledger::LedgerError;
 use landfall_objects::ObjectError;
 use landfall_runtime::{HttpStatus, is_transient, named_errors};
@@ -53,6 +54,9 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// The batch is more than the one engine takes that could write its columns.
+    #[error(transparent)]
+    NoEngine(#[from] NoEngine),
     /// The task names an object that its batch does not have.
     #[error("the task names object {index} of a batch of {count}; pass the check's own answer")]
     NoSuchObject {
@@ -67,6 +71,7 @@ named_errors!(Error {
     RuleInvalid => "Contract.RuleInvalid",
     Unwritable => "Object.Unwritable" (transient),
     WriteRefused => "Object.WriteRefused",
+    NoEngine => "Engine.NoneFits",
     NoSuchObject => "Batch.NoSuchObject",
 } wraps {
     Object(ObjectError),

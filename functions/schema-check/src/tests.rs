@@ -26,6 +26,7 @@ use landfall_testing::stub_client;
 
 use super::*;
 
+mod engine;
 mod keys;
 
 pub(crate) fn object(key: &str) -> ObjectVersion {
@@ -609,18 +610,6 @@ async fn a_file_outside_the_contracts_locations_is_refused() {
     let object = fixture.put("elsewhere/a.csv", "id,note\n1,a\n");
     let output = fixture.check(vec![object]).await.unwrap();
     assert_eq!(output.objects[0].reason.as_deref(), Some("Contract.NotFound"));
-}
-
-#[tokio::test]
-async fn files_beyond_the_lambda_engine_go_to_glue() {
-    let fixture = Fixture::new(&[("onDrift", "review")]);
-    let small = fixture.put("orders/small.csv", "id,note\n1,a\n");
-    let rows = "1,a,b\n".repeat(200);
-    let large = fixture.put("orders/large.csv", format!("id,note,new\n{rows}"));
-    let output = fixture.check(vec![small, large]).await.unwrap();
-    assert_eq!(output.engine.engine, Engine::Lambda);
-    assert_eq!(output.engine_if_approved.engine, Engine::Glue);
-    assert!(output.engine_if_approved.reason.starts_with("2 files, 1.2 KiB: more than"));
 }
 
 #[tokio::test]

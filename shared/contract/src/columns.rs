@@ -8,7 +8,7 @@ use crate::model::{
     Column, ColumnType, KeyOrigin, MapEntry, Metric, PartitionField, Rules, UniqueKey,
 };
 use crate::nested_rules::{self, Member};
-use crate::partition::{key_position, ordered, transform};
+use crate::partition::{key_position, names_apart, ordered, transform};
 use crate::physical::{MAX_NESTING, Physical, PhysicalField, Primitive};
 use crate::problem::quoted;
 use crate::quality::{self, Statements};
@@ -75,6 +75,7 @@ pub(crate) fn read(table: &Field<'_>, findings: &mut Findings) -> Columns {
         members.push(member(&property, column));
         properties.push(property);
     }
+    names_apart(&partition, members.iter().map(|member| &member.column), findings);
     let primary = keys::primary(&properties, &mut members, findings);
     quality::read_table(table, &members, &mut statements, findings);
     Columns {

@@ -4,7 +4,7 @@ use crate::document::{Document, Position, Value};
 use crate::field::{Field, Findings};
 use crate::model::Contract;
 use crate::problem::{ContractProblem, quoted};
-use crate::{columns, custom, names, servers, write_mode};
+use crate::{columns, custom, names, servers, spark, write_mode};
 
 /// Versions of the standard that Landfall reads.
 pub(crate) const API_VERSIONS: [&str; 4] = ["v3.1.0", "v3.0.2", "v3.0.1", "v3.0.0"];
@@ -43,6 +43,7 @@ fn read_contract(contract: &Field<'_>, findings: &mut Findings) -> Option<Contra
     let mut columns =
         table.as_ref().map(|table| columns::read(table, findings)).unwrap_or_default();
     write_mode::fit(contract, &policy, &columns.columns, &mut columns.keys, findings);
+    spark::fit(contract, &policy, &columns.columns, findings);
     if let Some(table) = &table {
         table_rules(table, findings);
     }

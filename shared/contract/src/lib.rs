@@ -34,6 +34,7 @@ mod rules;
 mod schema;
 mod servers;
 mod source;
+mod spark;
 mod threshold;
 mod timezone;
 mod types;
@@ -45,6 +46,7 @@ pub use model::*;
 pub use overlap::{Overlap, overlaps};
 pub use percent::Percent;
 pub use problem::{ContractErrors, ContractProblem};
+pub use spark::time_of_day_column;
 pub use write_mode::OBJECT_COLUMN;
 
 /// Reads a contract: YAML or JSON text of ODCS v3.0.x or v3.1.0

@@ -625,6 +625,23 @@ pub struct PartitionField {
     pub transform: Transform,
 }
 
+impl PartitionField {
+    /// Its name in the partition spec, as Spark names them: `time_hour_month`, and the column's own
+    /// for identity (<https://iceberg.apache.org/spec/#partitioning>).
+    pub fn name(&self) -> String {
+        let suffix = match self.transform {
+            Transform::Identity => return self.column.clone(),
+            Transform::Year => "year",
+            Transform::Month => "month",
+            Transform::Day => "day",
+            Transform::Hour => "hour",
+            Transform::Bucket(_) => "bucket",
+            Transform::Truncate(_) => "trunc",
+        };
+        format!("{}_{suffix}", self.column)
+    }
+}
+
 /// Iceberg partition transforms (<https://iceberg.apache.org/spec/#partition-transforms>).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transform {

@@ -61,33 +61,52 @@ pub(crate) fn transform(
         findings.problem(custom, "needs `partitioned: true`");
     }
     let position = position?;
+    let flag = property.get("partitioned").unwrap_or_else(|| property.clone());
     let Some(field_type) = column.primitive() else {
-        let flag = property.get("partitioned").unwrap_or_else(|| property.clone());
         findings.problem(
             &flag,
             format!("a `{}` does not partition a table: single values do", column.data_type()),
         );
         return None;
     };
-    let transform = match custom {
-        None => Transform::Identity,
-        Some(field) => {
-            let text = field.text(findings)?;
-            let read = parse_transform(text).and_then(|transform| {
-                applies(transform, field_type)
-                    .map(|()| transform)
-                    .ok_or_else(|| format!("{} does not apply to a `{field_type}`", quoted(text)))
-            });
-            match read {
-                Ok(transform) => transform,
-                Err(reason) => {
-                    findings.problem(field, reason);
-                    return None;
-                }
-            }
+    let (at, text) = match custom {
+        None => (&flag, "identity"),
+        Some(field) => (field, field.text(findings)?),
+    };
+    let read = parse_transform(text).and_then(|transform| {
+        applies(transform, text, field_type)?;
+        Ok(transform)
+    });
+    let transform = match read {
+        Ok(transform) => transform,
+        Err(reason) => {
+            findings.problem(at, reason);
+            return None;
         }
     };
     Some((position, PartitionField { column: column.name.clone(), transform }))
+}
+
+/// Refuses partition fields that have the name of a column, which Iceberg does.
+pub(crate) fn names_apart<'c>(
+    partition: &[(Option<i64>, Field<'_>, PartitionField)],
+    columns: impl IntoIterator<Item = &'c Column> + Clone,
+    findings: &mut Findings,
+) {
+    let computed = partition.iter().filter(|(.., field)| field.transform != Transform::Identity);
+    for (_, property, field) in computed {
+        let name = field.name();
+        if columns.clone().into_iter().any(|column| column.name == name) {
+            findings.problem(
+                property,
+                format!(
+                    "its partition field is called {0}, and there is a column {0}: call the \
+                     column by another `physicalName`, or partition by it",
+                    quoted(&name)
+                ),
+            );
+        }
+    }
 }
 
 fn parse_transform(text: &str) -> Result<Transform, String> {
@@ -115,21 +134,43 @@ fn parse_transform(text: &str) -> Result<Transform, String> {
 }
 
 /// Which transforms take which types
-/// (<https://iceberg.apache.org/spec/#partition-transforms>).
-fn applies(transform: Transform, field_type: FieldType) -> Option<()> {
+/// (<https://iceberg.apache.org/spec/#partition-transforms>), and both engines write. Of those
+/// that the specification allows, these are left out:
+///
+/// - a plain `uuid`: iceberg-rust 0.10 writes no manifest with one, and Spark's metadata tables
+///   (Iceberg 1.10) show none;
+/// - a plain `timestamptz`: iceberg-rust 0.10 panics on fractions of a second before 1970;
+/// - a plain `float` or `double`: 0.0 and -0.0 are one partition to iceberg-rust and two to Spark,
+///   and a reader takes the value of the partition for that of the row.
+fn applies(transform: Transform, text: &str, field_type: FieldType) -> Result<(), String> {
     use FieldType::{
-        Boolean, Date, Decimal, Double, Float, Int, Long, String, Timestamp, TimestampTz,
+        Date, Decimal, Double, Float, Int, Long, String, Time, Timestamp, TimestampTz, Uuid,
     };
-    let applies = match transform {
-        Transform::Identity => true,
-        Transform::Year | Transform::Month | Transform::Day => {
-            matches!(field_type, Date | Timestamp | TimestampTz)
+    match (transform, field_type) {
+        (Transform::Identity, Uuid) => {
+            Err("a `uuid` does not partition a table by its plain value, which the Lambda \
+             engine cannot write: set `partitionTransform` to `bucket[16]`, or make the column a string"
+                .to_owned())
         }
-        Transform::Hour => matches!(field_type, Timestamp | TimestampTz),
-        Transform::Bucket(_) => !matches!(field_type, Boolean | Float | Double),
-        Transform::Truncate(_) => matches!(field_type, Int | Long | Decimal { .. } | String),
-    };
-    applies.then_some(())
+        (Transform::Identity, TimestampTz) => {
+            Err("a `timestamptz` does not partition a table by its plain value, which the Lambda \
+             engine cannot write before 1970: set `partitionTransform` to `hour` or `day`"
+                .to_owned())
+        }
+        (Transform::Identity, Float | Double) => Err(format!(
+            "a `{field_type}` does not partition a table by its plain value, because 0.0 and -0.0 \
+             are equal and not the same: make the column a decimal, or another column partition"
+        )),
+        (Transform::Identity, _)
+        | (
+            Transform::Bucket(_),
+            Int | Long | Decimal { .. } | Date | Time | Timestamp | TimestampTz | String | Uuid,
+        )
+        | (Transform::Year | Transform::Month | Transform::Day, Date | Timestamp | TimestampTz)
+        | (Transform::Hour, Timestamp | TimestampTz)
+        | (Transform::Truncate(_), Int | Long | Decimal { .. } | String) => Ok(()),
+        _ => Err(format!("{} does not apply to a `{field_type}`", quoted(text))),
+    }
 }
 
 #[cfg(test)]
@@ -200,11 +241,35 @@ mod tests {
             assert!(findings.problems[0].reason.contains("does not apply"), "{text}");
             assert!(read.partition.is_empty());
         }
+        for (logical, text, part) in [
+            ("number", "identity", "0.0 and -0.0"),
+            ("timestamp\n  physicalType: timestamptz", "identity", "`hour` or `day`"),
+            ("string\n  physicalType: uuid", "identity", "`bucket[16]`"),
+        ] {
+            let (read, findings) = with_transform(logical, text);
+            assert_eq!(findings.problems[0].path, "/properties/0/customProperties/0/value");
+            assert!(findings.problems[0].reason.contains(part), "{:?}", findings.problems);
+            assert!(read.partition.is_empty());
+            let plain = format!("- name: a\n  logicalType: {logical}\n  partitioned: true\n");
+            let (_, findings) = read_yaml(&plain);
+            assert_eq!(findings.problems[0].path, "/properties/0/partitioned", "the default");
+        }
+        assert!(with_transform("string\n  physicalType: uuid", "bucket[4]").1.problems.is_empty());
         for text in ["bucket[0]", "bucket", "bucket(16)", "bucket[99999999999]", "weekly", "months"]
         {
             let (_, findings) = with_transform("integer", text);
             assert!(findings.problems[0].reason.contains("it is one of"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_partition_field_has_no_columns_name() {
+        let day = "- name: at\n  logicalType: date\n  partitioned: true\n  customProperties:\n  \
+                   - {property: partitionTransform, value: day}\n";
+        let found = reasons(&format!("- {{name: at_day, logicalType: date}}\n{day}"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("/properties/1: its partition field is called `at_day`"));
+        assert_eq!(reasons(&format!("- {{name: at_month, logicalType: date}}\n{day}")), [""; 0]);
     }
 
     #[test]

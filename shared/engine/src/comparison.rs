@@ -86,13 +86,15 @@ pub fn table() -> String {
             keys_beyond_memory: false,
             replaces_older: 0,
             changes_schema: false,
+            time_of_day: None,
             policy: EnginePolicy::Auto,
             lambda: DEFAULT_LAMBDA,
             glue: DEFAULT_GLUE,
         });
-        let chosen = match choice.engine {
-            Engine::Lambda => "Lambda",
-            Engine::Glue => "Glue",
+        let chosen = match choice.map(|choice| choice.engine) {
+            Ok(Engine::Lambda) => "Lambda",
+            Ok(Engine::Glue) => "Glue",
+            Err(_) => "none",
         };
         lines.push(format!(
             "| {name} | {}, {} | {memory:.0} MB | {}, {} | {} | {} | {} | {chosen} |",

@@ -12,7 +12,7 @@ pub mod lambda;
 pub mod words;
 mod workload;
 
-pub use choice::{Facts, choose_engine};
+pub use choice::{Facts, NoEngine, choose_engine};
 pub use glue::{ExecutionClass, GlueLimits, Sizing, WorkerType};
 pub use lambda::LambdaLimits;
 pub use words::size;

@@ -66,9 +66,6 @@ pub(crate) fn new_schema(
 }
 
 /// The partition spec of a new table, or `None` for an unpartitioned one.
-///
-/// Fields are named as Spark names them: `time_hour_month`, and the column's own name for
-/// identity (<https://iceberg.apache.org/spec/#partitioning>).
 pub(crate) fn new_partition_spec(
     schema: &Schema,
     partition: &[PartitionField],
@@ -84,20 +81,19 @@ pub(crate) fn new_partition_spec(
                 format!("partition column {} is not in the schema", part.column),
             )
         })?;
-        let column = &part.column;
-        let (name, transform) = match part.transform {
-            ContractTransform::Identity => (column.clone(), Transform::Identity),
-            ContractTransform::Year => (format!("{column}_year"), Transform::Year),
-            ContractTransform::Month => (format!("{column}_month"), Transform::Month),
-            ContractTransform::Day => (format!("{column}_day"), Transform::Day),
-            ContractTransform::Hour => (format!("{column}_hour"), Transform::Hour),
-            ContractTransform::Bucket(n) => (format!("{column}_bucket"), Transform::Bucket(n)),
-            ContractTransform::Truncate(n) => (format!("{column}_trunc"), Transform::Truncate(n)),
+        let transform = match part.transform {
+            ContractTransform::Identity => Transform::Identity,
+            ContractTransform::Year => Transform::Year,
+            ContractTransform::Month => Transform::Month,
+            ContractTransform::Day => Transform::Day,
+            ContractTransform::Hour => Transform::Hour,
+            ContractTransform::Bucket(n) => Transform::Bucket(n),
+            ContractTransform::Truncate(n) => Transform::Truncate(n),
         };
         fields.push(UnboundPartitionField {
             source_id: source.id,
             field_id: None,
-            name,
+            name: part.name(),
             transform,
         });
     }

@@ -10,7 +10,7 @@
 //! The first two are `docs/costs.md`'s sums of everything but Lambda, held against that document by
 //! a test; the engines' part is `landfall-engine`'s. US dollars, us-east-1, no free tiers.
 
-use landfall_contract::{Contract, Source};
+use landfall_contract::{Contract, Source, time_of_day_column};
 use landfall_engine::comparison::{DEFAULT_GLUE, DEFAULT_LAMBDA};
 use landfall_engine::{Facts, LambdaLimits, Object, Sizing, choose_engine, lambda, workload};
 use landfall_messages::{Engine, ObjectVersion};
@@ -66,11 +66,15 @@ pub(super) fn estimate(
         keys_beyond_memory: false,
         replaces_older: 0,
         changes_schema: false,
+        time_of_day: time_of_day_column(
+            contract.columns.iter().map(|column| (column.name.as_str(), column.data_type())),
+        ),
         policy: contract.policy.engine,
         lambda,
         glue: DEFAULT_GLUE,
     };
-    let engine = choose_engine(&facts).engine;
+    // What no engine can load ends at the check, which costs what the Lambda engine's read does.
+    let engine = choose_engine(&facts).map_or(Engine::Lambda, |choice| choice.engine);
     let check = lambda::estimate(&workload, Some(1), false, &lambda).dollars;
     let load = match engine {
         Engine::Lambda => lambda::estimate(&workload, None, false, &lambda).dollars,
