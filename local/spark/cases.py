@@ -35,8 +35,7 @@ _TRANSFORMS = {
     "string": ("identity", "truncate[2]", "bucket[4]"),
     "int": ("identity", "bucket[3]", "truncate[10]"),
     "long": ("identity", "bucket[3]", "truncate[10]"),
-    # Truncating the least number of a precision needs a digit more, which Iceberg refuses.
-    "decimal": ("identity", "bucket[3]"),
+    "decimal": ("identity", "bucket[3]", "truncate[10]"),
     "date": ("identity", "day", "month", "year", "bucket[2]"),
     "timestamp": ("day", "hour", "month", "bucket[2]"),
     "timestamptz": ("day", "hour", "year"),
@@ -133,9 +132,13 @@ class _Case:
         chosen = self.rng.sample(usable, min(len(usable), self.rng.randint(0, 2)))
         found = {item.name: self.rng.choice(_TRANSFORMS[item.kind.name]) for item in chosen}
         for item in chosen:
-            if item.kind.name in ("int", "long") and found[item.name].startswith("truncate"):
-                # The least numbers of a type have no multiple below them: Iceberg says nothing.
-                item.kind.options["minimum"] = -1_000_000
+            # The least numbers of a type have no multiple below them: they are bad rows, and
+            # would have every file refused.
+            if self.policy == "reject" and found[item.name].startswith("truncate"):
+                if item.kind.name == "decimal":
+                    found[item.name] = "bucket[3]"
+                elif item.kind.name in ("int", "long"):
+                    item.kind.options["minimum"] = -1_000_000
         return found
 
     # --- The contract

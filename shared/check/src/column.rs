@@ -6,6 +6,7 @@ use crate::document::Json;
 use crate::faults::Faults;
 use crate::kind::Kind;
 use crate::nested::{ListCheck, MapCheck, StructCheck};
+use crate::partition::TruncatedPartition;
 use crate::rule::{CompileError, Rule, RuleSet};
 use crate::show::{shorten, show};
 use crate::store::Store;
@@ -23,6 +24,8 @@ pub(crate) struct ColumnCheck {
     /// its type can be read from, and as text any value at all.
     lenient: bool,
     pub(crate) text: Option<Box<TextRules>>,
+    /// Of a column that a table is partitioned by.
+    partition: Option<TruncatedPartition>,
     /// Where the value goes in the output, for a loading check.
     pub(crate) output: Option<usize>,
     store: Store,
@@ -105,6 +108,7 @@ impl ColumnCheck {
             required: column.required,
             lenient: false,
             text,
+            partition: None,
             output: None,
             store: Store::AsIs,
             words: Box::new(Words {
@@ -156,6 +160,7 @@ impl ColumnCheck {
             required,
             lenient: true,
             text: None,
+            partition: None,
             output: None,
             store: Store::AsIs,
             words: Box::new(Words {
@@ -197,6 +202,28 @@ impl ColumnCheck {
             }
             _ => {}
         }
+    }
+
+    /// Takes no value that has no partition: the table is partitioned by this column, truncated.
+    pub(crate) fn keep_to(&mut self, partition: TruncatedPartition) {
+        self.kind.raise_minimum(partition.least);
+        self.partition = Some(partition);
+    }
+
+    /// Whether the value, one of the column's type, has no partition.
+    fn is_beyond_partitions(&self, value: &Value<'_>) -> bool {
+        self.partition.is_some_and(|partition| !partition.takes(value))
+    }
+
+    /// Adds the rules of its type that the value breaks, which is one of it, and says whether
+    /// the other rules have a say as well.
+    pub(crate) fn bounds(&self, value: &Value<'_>, broken: &mut RuleSet) -> bool {
+        if self.is_beyond_partitions(value) {
+            broken.insert(Rule::Type);
+            return false;
+        }
+        self.kind.bounds(value, broken);
+        true
     }
 
     /// Sends the values to a place in the output, as values of the wanted type.
@@ -347,8 +374,9 @@ impl ColumnCheck {
             broken.insert(Rule::Type);
             return broken;
         };
-        self.kind.bounds(&value, &mut broken);
-        if let Some(rules) = &self.text {
+        if self.bounds(&value, &mut broken)
+            && let Some(rules) = &self.text
+        {
             rules.broken(&value, bytes, &mut broken);
         }
         broken
@@ -445,6 +473,15 @@ impl ColumnCheck {
             Rule::Type => match &words.data_type {
                 data_type if let Some(reason) = self.why_no_moment(bytes) => {
                     format!("{shown} is not a {data_type}: {reason}")
+                }
+                data_type
+                    if let Some(partition) = self.partition
+                        && self.kind.of_text(bytes).is_some_and(|v| !partition.takes(&v)) =>
+                {
+                    format!(
+                        "{shown} has no partition: the multiple of {} below it is no {data_type}",
+                        partition.width
+                    )
                 }
                 DataType::Primitive(field_type) => match value::parse(*field_type, bytes) {
                     Err(reason) => format!("{shown} is not a {field_type}: {reason}"),

@@ -36,6 +36,7 @@ use crate::infer::Inference;
 use crate::keys::{KeysChecked, SeenKeys};
 use crate::kind::Kind;
 use crate::metrics::counts_only_rows;
+use crate::partition::TruncatedPartition;
 use crate::plan::{CheckPlan, OutputColumn};
 use crate::report::{FileProblem, FileReport, UndeclaredColumn};
 use crate::rule::{CompileError, Rule};
@@ -119,6 +120,9 @@ impl Judge {
                 table.and_then(|table| table.columns.iter().find(|c| c.name == column.name))
             {
                 check.require_as_table(in_table);
+            }
+            if let Some(partition) = TruncatedPartition::of(column, contract, table) {
+                check.keep_to(partition);
             }
             if let Some(index) = output.iter().position(|wanted| wanted.name == column.name) {
                 check.send_to(index, &output[index].data_type)?;

@@ -303,6 +303,18 @@ impl Kind {
         })
     }
 
+    /// Lets nothing pass that is below, whatever the bounds of the rules.
+    pub(crate) fn raise_minimum(&mut self, least: i128) {
+        match self {
+            Self::Int(range) | Self::Long(range) => {
+                let least = least.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64;
+                range.min = range.min.max(least);
+            }
+            Self::Decimal(range) => range.min = range.min.max(least),
+            _ => {}
+        }
+    }
+
     /// Adds the bounds that the value, one of this type, breaks.
     pub(crate) fn bounds(&self, value: &Value<'_>, broken: &mut RuleSet) {
         let (min, max) = match (self.base(), value) {

@@ -38,6 +38,7 @@ mod metrics;
 mod moment;
 mod nested;
 mod parquet;
+mod partition;
 mod pattern_matcher;
 mod plan;
 mod report;

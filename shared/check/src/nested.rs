@@ -381,8 +381,9 @@ impl ColumnCheck {
         match self.kind.of_value(value) {
             None => broken.insert(Rule::Type),
             Some(value) => {
-                self.kind.bounds(&value, &mut broken);
-                if let Some(rules) = &self.text {
+                if self.bounds(&value, &mut broken)
+                    && let Some(rules) = &self.text
+                {
                     let text = text_of(&value, self.data_type());
                     if !rules.accept_value(&value, text.as_bytes()) {
                         rules.broken(&value, text.as_bytes(), &mut broken);
