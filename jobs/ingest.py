@@ -1196,11 +1196,9 @@ class Rejected:
 
     def good_of(self, count: int) -> list[int] | None:
         """The places of the good ones among the next records; None when all are good."""
-        if (
-            self._next >= len(self._ranges)
-            or sum((self.records, count)) < self._ranges[self._next][0]
-        ):
-            self.records += count
+        last = self.records + count
+        if self._next >= len(self._ranges) or last < self._ranges[self._next][0]:
+            self.records = last
             return None
         return [place for place in range(count) if not self.takes()]
 
@@ -1798,9 +1796,6 @@ def _map_array(
 ) -> pa.Array:
     mask = pc.is_null(like) if like.null_count else None
     return pa.MapArray.from_arrays(offsets, keys, items, mask=mask).cast(arrow_type(kind))
-
-
-_MICROS_PER_UNIT = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 def _leaf(array: pa.Array, column: Column, kind: PrimitiveType) -> pa.Array:
@@ -3034,6 +3029,8 @@ class Load:
     # Data files that are written and not committed, and the objects whose rows they have.
     files: list[Any] = field(default_factory=list)
     written: tuple[ObjectVersion, ...] | None = None
+    # Why the outcome of a commit is unknown: from then on nothing is removed.
+    unknown: Exception | None = None
 
     def rows(
         self, metadata: Mapping[str, Any], objects: Sequence[ObjectVersion], *, ordered: bool
@@ -3094,20 +3091,15 @@ def load_rows(load: Load) -> str | None:
     An object that turns out to be deleted is left out in another round, unless the outcome of a
     commit is unknown: then its rows may be in the table, or come into it.
     """
-    unknown: Exception | None = None
     attempt = 0
     while attempt < _COMMIT_ATTEMPTS:
         if attempt:
             time.sleep(_pause(attempt))
         table = load.lake.load(load.name)
         metadata = table.metadata()
-        left_out = set(load.gone)
-        objects = objects_to_load(metadata, load.batch)
-        if load.contract.replaces:
-            left_out |= load.ledger.superseded(objects)
-        objects = tuple(item for item in objects if item not in left_out)
+        objects = _objects_left(load, metadata)
         if not objects:
-            _discard(load, table, keep=unknown is not None)
+            _discard(load, table)
             return _snapshot_of(metadata, load.batch)
         try:
             _commit(load, table, metadata, objects)
@@ -3116,22 +3108,32 @@ def load_rows(load: Load) -> str | None:
         except Exception as error:
             failure = error if isinstance(error, JobError) else job_error_in(str(error))
             if failure is not None:
-                if failure.name == "Object.Gone" and unknown is None and _leave_out(load, objects):
+                is_gone = failure.name == "Object.Gone" and load.unknown is None
+                if is_gone and _leave_out(load, objects):
                     continue
-                _discard(load, table, keep=unknown is not None)
+                _discard(load, table)
                 raise failure from None
             if "CommitStateUnknown" in str(error):
-                unknown = error
+                load.unknown = error
             elif not is_conflict(error):
                 raise
         attempt += 1
-    if unknown is not None:
+    if load.unknown is not None:
         raise JobError(
             "Iceberg.CommitUnknown",
             f"the commit of batch {load.batch.id} had no answer and is not in the table; run the "
             "batch again",
-        ) from unknown
+        ) from load.unknown
     raise _outrun()
+
+
+def _objects_left(load: Load, metadata: Mapping[str, Any]) -> tuple[ObjectVersion, ...]:
+    """The objects that this round is to load, in the order of their events."""
+    objects = objects_to_load(metadata, load.batch)
+    left_out = set(load.gone)
+    if load.contract.replaces:
+        left_out |= load.ledger.superseded(objects)
+    return tuple(item for item in objects if item not in left_out)
 
 
 def _leave_out(load: Load, objects: Sequence[ObjectVersion]) -> bool:
@@ -3160,11 +3162,12 @@ def _pause(attempt: int) -> float:
     return min(30.0, 0.5 * 2**attempt) * (0.5 + os.getpid() % 100 / 200)
 
 
-def _discard(load: Load, table: Table, *, keep: bool) -> None:
-    """Removes files that will never be committed; after an unknown outcome they might be."""
-    if load.files and not keep:
+def _discard(load: Load, table: Table) -> None:
+    """Lets go of files that are not to be committed. They are removed, unless a commit of them may
+    still arrive."""
+    if load.files and load.unknown is None:
         table.delete(load.files)
-        load.files = []
+    load.files = []
 
 
 def _snapshot_of(metadata: Mapping[str, Any], batch: Batch) -> str | None:
@@ -3183,7 +3186,7 @@ def _commit(
         _merge(load, metadata, objects, digests, properties)
         return
     if load.written != objects:
-        _discard(load, table, keep=False)
+        _discard(load, table)
         load.files = _write_files(load, table, metadata, objects)
         load.written = objects
     load.ledger.refuse_lost_claims(load.batch.id, objects)
@@ -3276,6 +3279,19 @@ def replace_statement(
     )
 
 
+def _replacing_rows(load: Load, rows: Any, digests: Sequence[str]) -> Any:  # noqa: ANN401
+    """What `replace_statement` merges: the new rows, and a row for each older version."""
+    from pyspark.sql import functions
+
+    place = functions.concat_ws("+", functions.lit(""), RANK_COLUMN, RECORD_COLUMN)
+    new = rows.withColumn(NEW_COLUMN, functions.lit(True)).withColumn(REPLACED_COLUMN, place)
+    new = new.drop(RANK_COLUMN, RECORD_COLUMN)
+    of_older = [(digest,) for digest in sorted(set(digests))]
+    nothing = [functions.lit(None).cast(kind.dataType).alias(kind.name) for kind in new.schema[:-2]]
+    older = load.spark.createDataFrame(of_older, "d string")
+    return new.union(older.select(*nothing, functions.lit(False), functions.col("d")))
+
+
 def _merge(
     load: Load,
     metadata: Mapping[str, Any],
@@ -3289,9 +3305,8 @@ def _merge(
     the commit when somebody has added rows since that it ought to have read.
     """
     from pyspark import StorageLevel
-    from pyspark.sql import functions
 
-    contract, spark = load.contract, load.spark
+    contract = load.contract
     columns = [item["name"] for item in schema_of(metadata)["fields"]]
     if contract.upsert_by:
         rows = _last_events(load, load.rows(metadata, objects, ordered=True))
@@ -3300,16 +3315,7 @@ def _merge(
         )
     else:
         _judge_keys(load, metadata, objects)
-        new = load.rows(metadata, objects, ordered=True)
-        place = functions.concat_ws("+", functions.lit(""), RANK_COLUMN, RECORD_COLUMN)
-        new = new.withColumn(NEW_COLUMN, functions.lit(True)).withColumn(REPLACED_COLUMN, place)
-        new = new.drop(RANK_COLUMN, RECORD_COLUMN)
-        older = spark.createDataFrame([(digest,) for digest in sorted(set(digests))], "d string")
-        nothing = [
-            functions.lit(None).cast(kind.dataType).alias(kind.name) for kind in new.schema[:-2]
-        ]
-        older = older.select(*nothing, functions.lit(False), functions.col("d"))
-        rows = new.union(older)
+        rows = _replacing_rows(load, load.rows(metadata, objects, ordered=True), digests)
         own = [marking_digest(item) for item in objects]
         statement = replace_statement(load.name, "landfall_rows", columns, digests, own)
     # The merge reads them more than once; the files are to be read once.

@@ -206,6 +206,31 @@ def test_after_an_unknown_outcome_a_deleted_object_is_no_longer_left_out(
     assert load.gone == set()
 
 
+def test_after_an_unknown_outcome_no_file_is_removed(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = world(custom="{property: onOverwrite, value: replace}")
+    monkeypatch.setattr(ingest, "_pause", lambda _: 0.0)
+    old, other = here.land("a.csv", "1,Ann,,\n"), here.land("b.csv", "2,Bob,,\n")
+    load, written, of_append = here.load(here.batch("b", old, other)), [], ingest.Table.append
+
+    def no_answer(table: ingest.Table, files: Any, properties: Any) -> None:
+        written.extend(str(file.location()) for file in files)
+        monkeypatch.setattr(ingest.Table, "append", of_append)
+        # A newer version comes, so the next round writes other files.
+        here.items.items[old.path, "latest"] = {
+            "latestVersion": {"S": "v#2"},
+            "latestRank": {"S": ingest.latest_rank(replace(old, sequencer="2"))},
+        }
+        raise RuntimeError("org.apache.iceberg.exceptions.CommitStateUnknownException")
+
+    monkeypatch.setattr(ingest.Table, "append", no_answer)
+    ingest.load_rows(load)
+    assert here.rows() == [(2, "Bob")]
+    io = here.lake.load(here.name)._table.io()
+    assert written and all(io.newInputFile(path).exists() for path in written)
+
+
 def test_rejected_records_are_left_out(world: Any) -> None:
     here = world()
     item = here.land("a.csv", '1,Ann,,\nx,Bo"b,,,\n3,"C\nC",,\n4,D,,\n')
