@@ -14,6 +14,10 @@ pub struct Config {
     pub ledger_table: String,
     /// `STATE_MACHINE_ARN` of `ingest`.
     pub state_machine_arn: String,
+    /// `GLUE_DATABASE`: the namespace when the contract names none.
+    pub glue_database: String,
+    /// `GLUE_JOB_NAME`: the job that loads large batches.
+    pub glue_job_name: String,
     /// `LAMBDA_ENGINE_MAX_BYTES`: a batch of small files stays within what the Lambda engine
     /// loads.
     pub lambda_engine_max_bytes: u64,
@@ -37,6 +41,8 @@ impl Config {
             config_bucket: environment.required("CONFIG_BUCKET")?,
             ledger_table: environment.required("LEDGER_TABLE")?,
             state_machine_arn,
+            glue_database: environment.required("GLUE_DATABASE")?,
+            glue_job_name: environment.required("GLUE_JOB_NAME")?,
             lambda_engine_max_bytes: environment
                 .parsed("LAMBDA_ENGINE_MAX_BYTES", DEFAULT_LAMBDA_ENGINE_BYTES)?,
         })

@@ -1,14 +1,22 @@
-//! Executions that have ended: does each of their objects have its answer?
+//! Executions that have ended: does each of their objects have its answer, and is it the table's?
 //!
-//! Two things can leave an object without one. An execution that is aborted, or times out as a
-//! whole, never comes to its own failure path. And an attempt that Step Functions had given up
-//! on may claim an object after its execution has ended; nobody waits for that attempt any
-//! more. `EndedExecutionsQueue` holds the event back for as long as a Lambda can run, so that
-//! all attempts are over when it is looked at.
+//! Three things can leave an object with none, or with a wrong one. An execution that is aborted,
+//! or times out as a whole, never comes to its own failure path, and may have committed before.
+//! An attempt that Step Functions had given up on may commit after its execution has recorded the
+//! failure. And such an attempt may claim an object after its execution has ended; nobody waits
+//! for it any more. `EndedExecutionsQueue` holds the event back for as long as a Lambda can run,
+//! so that all attempts are over when it is looked at. A Glue run may go on for longer: it is
+//! asked to stop, and the event comes again until it has. Then the table is asked.
+
+use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
-use landfall_ledger::{Entry, State};
-use landfall_messages::{ExecutionInput, ObjectVersion};
+use landfall_catalog::{CatalogError, CommittedRows, table_of};
+use landfall_ledger::{Entry, LedgerError, Owner, OwnerState, OwnerStatus, Settlement, State};
+use landfall_messages::{
+    Batch, ExecutionInput, ExecutionStatusChange, ObjectVersion, TableIdentity,
+};
+use landfall_objects::{ObjectError, load_contract};
 
 use crate::arrival::{Ended, Failures};
 use crate::error::Error;
@@ -21,81 +29,260 @@ const AGAIN: &str = "-again";
 /// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
 const LONGEST_NAME: usize = 80;
 
-/// Settles what the executions left open.
+/// Metadata files that are held in memory at once: each has every snapshot of its table.
+const TABLES_AT_ONCE: usize = 3;
+
+/// What an execution that is over left behind.
+struct Leftovers {
+    execution_name: String,
+    status: String,
+    batch: Batch,
+    /// Objects without an answer.
+    open: Vec<ObjectVersion>,
+    /// Objects that the execution called failed, which the table may know better.
+    failed: Vec<ObjectVersion>,
+    /// The table that knows; none when nobody can have committed anything.
+    table: Option<TableIdentity>,
+}
+
+/// Where an object stands with an execution that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It has its answer, or will have another's.
+    Answered,
+    /// The execution owes it an answer, and never owned it: none of its rows can be committed.
+    Unowned,
+    /// The execution owes it an answer, and may have committed it.
+    Claimed,
+    /// The execution called it failed, and may have committed it.
+    Failed,
+}
+
+/// Settles what the executions left open, and what they called failed and is committed.
 pub(crate) async fn settle(deps: &Deps, ended: Vec<Ended>, failures: &mut Failures) {
-    let results = stream::iter(ended)
-        .map(|ended| async move { (settle_one(deps, &ended).await, ended.message_id) })
+    let examined = stream::iter(ended)
+        .map(|ended| async move { (examine(deps, &ended.execution).await, ended.message_id) })
         .buffered(CONCURRENCY)
         .collect::<Vec<_>>()
         .await;
-    for (result, message_id) in results {
-        if let Err(error) = result {
-            failures.add(&[message_id], &error);
+    // Many executions of one table may end together, and its metadata file is large. It is read
+    // after the last of them was found to be over.
+    let mut by_table: HashMap<Option<TableIdentity>, Vec<(Leftovers, String)>> = HashMap::new();
+    for (result, message_id) in examined {
+        match result {
+            Ok(None) => {}
+            Ok(Some(left)) => {
+                by_table.entry(left.table.clone()).or_default().push((left, message_id));
+            }
+            Err(error) => failures.add(&[message_id], &error),
         }
+    }
+    let failed = stream::iter(by_table)
+        .map(|(table, group)| async move { settle_group(deps, table.as_ref(), group).await })
+        .buffer_unordered(TABLES_AT_ONCE)
+        .collect::<Vec<_>>()
+        .await;
+    for (message_ids, error) in failed.into_iter().flatten() {
+        failures.add(&message_ids, &error);
     }
 }
 
-async fn settle_one(deps: &Deps, ended: &Ended) -> Result<(), Error> {
-    let Ended { execution, .. } = ended;
-    let input = match &execution.input {
-        Some(json) => input_of(&execution.name, json)?,
-        None => {
-            let json = execution::input(deps, &execution.execution_arn, &execution.name).await?;
-            input_of(&execution.name, &json)?
+/// Settles what one execution left, as [`settle`] does. It may have attempts that still run: what
+/// they do afterwards is seen when its end is told.
+pub(crate) async fn settle_one(
+    deps: &Deps,
+    execution: &ExecutionStatusChange,
+) -> Result<(), Error> {
+    let Some(left) = examine(deps, execution).await? else { return Ok(()) };
+    let commits = commits_of(deps, left.table.as_ref(), &[&left]).await?;
+    left.settle(deps, &commits).await
+}
+
+async fn settle_group(
+    deps: &Deps,
+    table: Option<&TableIdentity>,
+    group: Vec<(Leftovers, String)>,
+) -> Vec<(Vec<String>, Error)> {
+    let all: Vec<&Leftovers> = group.iter().map(|(left, _)| left).collect();
+    let commits = match commits_of(deps, table, &all).await {
+        Ok(commits) => commits,
+        Err(error) => {
+            return vec![(group.into_iter().map(|(_, message_id)| message_id).collect(), error)];
         }
     };
-    let succeeded = execution.status == "SUCCEEDED";
-    let mut open = Vec::new();
-    for object in &input.batch.objects {
-        let entry = deps.ledger.find(&object.ledger_key()).await?;
-        if entry.is_some_and(|entry| is_open(&entry, &execution.execution_arn, succeeded)) {
-            open.push(object);
+    let mut failed = Vec::new();
+    for (left, message_id) in group {
+        if let Err(error) = left.settle(deps, &commits).await {
+            failed.push((vec![message_id], error));
         }
     }
-    if open.is_empty() {
-        return Ok(());
-    }
-    let name = &execution.name;
-    // Once is enough: what is left open twice has a reason that a person must find.
-    if succeeded && !name.ends_with(AGAIN) {
-        tracing::warn!(execution = name, objects = open.len(), "started again for its leftovers");
-        return execution::start_as(deps, &name_again(name), &input).await;
-    }
-    for object in open {
-        settle_as_failed(deps, &input, object, &execution.status).await?;
-    }
-    Ok(())
+    failed
 }
 
-/// Whether the execution owes the object an answer: it owns it, or ended without success
-/// before anybody did.
-fn is_open(entry: &Entry, execution_arn: &str, succeeded: bool) -> bool {
+/// What the execution left; none when there is nothing more to do for it.
+async fn examine(
+    deps: &Deps,
+    execution: &ExecutionStatusChange,
+) -> Result<Option<Leftovers>, Error> {
+    let (name, arn) = (&execution.name, &execution.execution_arn);
+    let input = match &execution.input {
+        Some(json) => input_of(name, json)?,
+        None => input_of(name, &execution::input(deps, arn, name).await?)?,
+    };
+    let succeeded = execution.status == "SUCCEEDED";
+    let (mut open, mut failed, mut may_be_committed) = (Vec::new(), Vec::new(), false);
+    for object in &input.batch.objects {
+        let Some(entry) = deps.ledger.find(&object.ledger_key()).await? else { continue };
+        let standing = standing(&entry, &input.batch.id, arn, succeeded);
+        match standing {
+            Standing::Answered => {}
+            Standing::Unowned | Standing::Claimed => open.push(object.clone()),
+            Standing::Failed => failed.push(object.clone()),
+        }
+        may_be_committed |= matches!(standing, Standing::Claimed | Standing::Failed);
+    }
+    // Once is enough: what is left open twice has a reason that a person must find.
+    if succeeded && !open.is_empty() && !name.ends_with(AGAIN) {
+        tracing::warn!(execution = name, objects = open.len(), "started again for its leftovers");
+        execution::start_as(deps, &name_again(name), &input).await?;
+        return Ok(None);
+    }
+    // With an intake problem, the execution has nothing but a failure path.
+    if input.problem.is_some() {
+        (failed, may_be_committed) = (Vec::new(), false);
+    }
+    if open.is_empty() && failed.is_empty() {
+        return Ok(None);
+    }
+    let mut left = Leftovers {
+        execution_name: name.clone(),
+        status: execution.status.clone(),
+        batch: input.batch,
+        open,
+        failed,
+        table: None,
+    };
+    if may_be_committed {
+        if !is_over(deps, &left.batch.id, arn).await? {
+            return Ok(None);
+        }
+        left.table = table(deps, &left).await?;
+    }
+    Ok(Some(left))
+}
+
+/// Where the object stands with the execution. A failure may have been recorded by another execution
+/// of the batch than the one that claimed the object, and the item names the latter.
+fn standing(entry: &Entry, batch_id: &str, execution_arn: &str, succeeded: bool) -> Standing {
     match entry.state {
-        State::Claimed => entry.execution_arn.as_deref() == Some(execution_arn),
-        State::Received => !succeeded && entry.batch_id.is_none(),
-        State::Committed
+        State::Claimed if entry.execution_arn.as_deref() == Some(execution_arn) => {
+            Standing::Claimed
+        }
+        State::Failed if entry.batch_id.as_deref() == Some(batch_id) => Standing::Failed,
+        State::Received if !succeeded && entry.batch_id.is_none() => Standing::Unowned,
+        State::Claimed
+        | State::Failed
+        | State::Received
+        | State::Committed
         | State::Quarantined
         | State::Rejected
-        | State::Duplicate
-        | State::Failed => false,
+        | State::Duplicate => Standing::Answered,
     }
 }
 
-async fn settle_as_failed(
+/// Whether nothing of the execution can commit any more. False when it was redriven: its end
+/// will be told again.
+async fn is_over(deps: &Deps, batch_id: &str, execution_arn: &str) -> Result<bool, Error> {
+    let owner = Owner { batch_id: batch_id.to_owned(), execution_arn: execution_arn.to_owned() };
+    let run = deps.ledger.run_of_batch(batch_id).await?;
+    match deps.owners.state_of(&owner, &run).await? {
+        OwnerState::Over => Ok(true),
+        OwnerState::Alive => Ok(false),
+        OwnerState::Stopping => Err(LedgerError::OwnerStopping(owner.batch_id).into()),
+    }
+}
+
+/// The table that the execution committed to, if it did.
+async fn table(deps: &Deps, left: &Leftovers) -> Result<Option<TableIdentity>, Error> {
+    match load_contract(&deps.s3, &left.batch.contract).await {
+        Ok(contract) => Ok(Some(table_of(&contract, &deps.config.glue_database))),
+        // Every attempt reads this document first. What was failed for want of it stays so.
+        Err(ObjectError::ContractGone(_) | ObjectError::ContractInvalid { .. })
+            if left.open.is_empty() =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// By object id, what the table says was committed.
+async fn commits_of(
     deps: &Deps,
-    input: &ExecutionInput,
-    object: &ObjectVersion,
-    status: &str,
-) -> Result<(), Error> {
-    tracing::error!(
-        object = object.path(),
-        version = %object.version,
-        batch_id = %input.batch.id,
-        status,
-        "the execution ended and left the object open; start an execution with the same input \
-         to load it"
-    );
-    execution::settle_as_failed(deps, object, &input.batch.id, status).await
+    table: Option<&TableIdentity>,
+    leftovers: &[&Leftovers],
+) -> Result<HashMap<String, CommittedRows>, Error> {
+    let Some(table) = table else { return Ok(HashMap::new()) };
+    let snapshots = match deps.catalog.snapshots(table).await {
+        Ok(snapshots) => snapshots.unwrap_or_default(),
+        // Nobody commits to such a table. What was failed for its sake stays so.
+        Err(CatalogError::TableInvalid { .. })
+            if leftovers.iter().all(|left| left.open.is_empty()) =>
+        {
+            return Ok(HashMap::new());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(snapshots.commits_of(leftovers.iter().flat_map(|left| left.open.iter().chain(&left.failed))))
+}
+
+impl Leftovers {
+    async fn settle(
+        self,
+        deps: &Deps,
+        commits: &HashMap<String, CommittedRows>,
+    ) -> Result<(), Error> {
+        for object in self.open.iter().chain(&self.failed) {
+            let Some(commit) = commits.get(&object.id()) else { continue };
+            tracing::warn!(
+                object = object.path(),
+                version = %object.version,
+                execution = self.execution_name,
+                snapshot = commit.snapshot_id,
+                "the execution ended after its commit and before the ledger said so"
+            );
+            let settlement = Settlement {
+                batch_id: commit.batch_id.clone(),
+                state: State::Committed,
+                reason: None,
+                rows: commit.rows,
+                rejected_rows: None,
+                snapshot_id: Some(commit.snapshot_id.clone()),
+            };
+            deps.ledger.settle(&object.ledger_key(), &self.batch.id, &settlement).await?;
+        }
+        for object in self.open.iter().filter(|object| !commits.contains_key(&object.id())) {
+            tracing::error!(
+                object = object.path(),
+                version = %object.version,
+                execution = self.execution_name,
+                status = self.status,
+                "the execution ended and left the object open; start an execution with the same \
+                 input to load it"
+            );
+            // Starting it anew is the operator's decision.
+            let settlement = Settlement {
+                batch_id: self.batch.id.clone(),
+                state: State::Failed,
+                reason: Some(format!("Execution.{}: its execution ended so", self.status)),
+                rows: 0,
+                rejected_rows: None,
+                snapshot_id: None,
+            };
+            deps.ledger.settle(&object.ledger_key(), &self.batch.id, &settlement).await?;
+        }
+        Ok(())
+    }
 }
 
 fn input_of(name: &str, json: &str) -> Result<ExecutionInput, Error> {

@@ -1,7 +1,9 @@
 //! What can go wrong, by stable names: for the log, and for the state machine `backfill`.
 
 use aws_sdk_s3::error::{BoxError, ProvideErrorMetadata, SdkError};
+use landfall_catalog::CatalogError;
 use landfall_ledger::LedgerError;
+use landfall_objects::ObjectError;
 use landfall_runtime::{HttpStatus, is_transient, named_errors};
 
 /// Why a message goes back to the queue.
@@ -134,6 +136,12 @@ pub enum Error {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The table, which is asked what an execution had committed.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The contract that an execution had.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
 }
 
 named_errors!(Error {
@@ -149,7 +157,7 @@ named_errors!(Error {
     ExecutionRefused => "Execution.Refused",
     NameTaken => "Execution.NameTaken",
     Input => "Execution.InputInvalid",
-} wraps { Ledger(LedgerError) });
+} wraps { Ledger(LedgerError), Catalog(CatalogError), Object(ObjectError) });
 
 impl Error {
     /// Translates an error of the config bucket.

@@ -2,11 +2,10 @@
 
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
-use landfall_ledger::{Settlement, State};
-use landfall_messages::{ExecutionInput, ObjectVersion, object_ids_digest};
+use landfall_messages::{ExecutionInput, ExecutionStatusChange, ObjectVersion, object_ids_digest};
 
-use crate::Deps;
 use crate::error::Error;
+use crate::{Deps, ended};
 
 /// Starts the execution, unless it was started before.
 ///
@@ -99,37 +98,21 @@ async fn look_at_existing(deps: &Deps, name: &str, input: &ExecutionInput) -> Re
             );
         }
         status => {
-            for object in &input.batch.objects {
-                settle_as_failed(deps, object, &input.batch.id, status.as_str()).await?;
-            }
             tracing::warn!(
                 execution = name,
                 status = status.as_str(),
                 "delivered again after its execution ended without success; start an execution \
                  with the same input to load the objects"
             );
+            let ended = ExecutionStatusChange {
+                execution_arn: execution.execution_arn().to_owned(),
+                name: name.to_owned(),
+                status: status.as_str().to_owned(),
+                input: execution.input().map(str::to_owned),
+            };
+            return Box::pin(ended::settle_one(deps, &ended)).await;
         }
     }
-    Ok(())
-}
-
-/// An execution that was aborted or timed out as a whole never came to its own failure path.
-/// Starting it anew is the operator's decision.
-pub(crate) async fn settle_as_failed(
-    deps: &Deps,
-    object: &ObjectVersion,
-    batch_id: &str,
-    status: &str,
-) -> Result<(), Error> {
-    let settlement = Settlement {
-        batch_id: batch_id.to_owned(),
-        state: State::Failed,
-        reason: Some(format!("Execution.{status}: its execution ended so")),
-        rows: 0,
-        rejected_rows: None,
-        snapshot_id: None,
-    };
-    deps.ledger.settle(&object.ledger_key(), batch_id, &settlement).await?;
     Ok(())
 }
 

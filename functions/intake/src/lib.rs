@@ -1,7 +1,8 @@
 //! Files land, and S3's events wait in a queue. This function takes them from there: it finds
 //! the contract that claims each object, puts the objects of one dataset together and starts
 //! one execution for them, under a name that a redelivered batch would have too. A while after
-//! an execution has ended, it makes sure that each of its objects has an answer.
+//! an execution has ended, it makes sure that each of its objects has an answer, and that it is
+//! the table's.
 
 mod arrival;
 mod backfill;
@@ -19,7 +20,8 @@ mod upload;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, stream};
-use landfall_ledger::Ledger;
+use landfall_catalog::Catalog;
+use landfall_ledger::{ExecutionOwners, Ledger};
 use landfall_messages::BackfillTask;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,10 @@ pub struct Deps {
     pub contracts: Contracts,
     /// The ledger.
     pub ledger: Ledger,
+    /// Tells whether an execution and its Glue run are over.
+    pub owners: ExecutionOwners,
+    /// Tables, to ask what was committed.
+    pub catalog: Catalog,
     /// S3 client.
     pub s3: aws_sdk_s3::Client,
     /// Step Functions client.

@@ -95,6 +95,8 @@ mod tests {
             config_bucket: "config".into(),
             ledger_table: "ledger".into(),
             state_machine_arn: "arn:aws:states:eu-west-1:111122223333:stateMachine:ingest".into(),
+            glue_database: "landfall".into(),
+            glue_job_name: "load".into(),
             lambda_engine_max_bytes: 1000,
         }
     }

@@ -7,14 +7,19 @@ use std::sync::{Arc, Mutex};
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_glue::operation::batch_stop_job_run::BatchStopJobRunOutput;
+use aws_sdk_glue::operation::get_job_run::GetJobRunOutput;
+use aws_sdk_glue::operation::get_table::{GetTableError, GetTableOutput};
+use aws_sdk_glue::types::error::EntityNotFoundException;
+use aws_sdk_glue::types::{JobRun, JobRunState, Table};
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use aws_sdk_s3::types::Object;
-use aws_sdk_s3::types::error::{NoSuchKey, NotFound};
+use aws_sdk_s3::types::error::NotFound;
 use aws_sdk_sfn::operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput};
 use aws_sdk_sfn::operation::start_execution::{StartExecutionError, StartExecutionOutput};
 use aws_sdk_sfn::types::ExecutionStatus;
@@ -27,6 +32,8 @@ use landfall_testing::stub_client;
 
 use super::*;
 use crate::contracts::Document;
+
+mod ended;
 
 /// An "Object Created" event; without a version id when `version` is empty.
 pub(crate) fn event(bucket: &str, key: &str, size: u64, version: &str) -> String {
@@ -114,6 +121,14 @@ pub(crate) struct World {
     /// Executions by name: status and input.
     executions: HashMap<String, (ExecutionStatus, String)>,
     unstartable: Option<String>,
+    /// The metadata file of table `landfall.orders`, if there is one.
+    pub(crate) metadata: Option<String>,
+    tables_unavailable: bool,
+    /// Times that a metadata file was read.
+    metadata_reads: usize,
+    /// States of Glue runs by id, and the runs that were asked to stop.
+    pub(crate) runs: HashMap<String, JobRunState>,
+    stopped_runs: Vec<String>,
 }
 
 pub(crate) struct Fixture {
@@ -132,19 +147,27 @@ impl Fixture {
             ..World::default()
         }));
         let table = InMemoryTable::default();
-        let s3 = s3(&world);
+        let (s3, sfn, glue) = (s3(&world), sfn(&world), glue(&world));
         let deps = Deps {
             config: Config {
                 config_bucket: "config".into(),
                 ledger_table: "ledger".into(),
                 state_machine_arn: "arn:aws:states:eu-west-1:111122223333:stateMachine:ingest"
                     .into(),
+                glue_database: "landfall".into(),
+                glue_job_name: "load".into(),
                 lambda_engine_max_bytes: 1000,
             },
             contracts: Contracts::new(s3.clone(), "config"),
             ledger: Ledger::new(table.client(), "ledger"),
+            owners: ExecutionOwners {
+                sfn: sfn.clone(),
+                glue: glue.clone(),
+                job_name: "load".into(),
+            },
+            catalog: Catalog::new(glue, s3.clone()),
             s3,
-            sfn: sfn(&world),
+            sfn,
         };
         Self { world, table, deps }
     }
@@ -229,6 +252,15 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
             }),
             mock!(Client::get_object).then_compute_response(move |input| {
                 let world = &mut *getting.lock().unwrap();
+                if input.bucket() == Some("warehouse") {
+                    world.metadata_reads += 1;
+                    let json = world.metadata.clone().expect("Glue named it");
+                    return MockResponse::Output(
+                        GetObjectOutput::builder()
+                            .body(ByteStream::from(json.into_bytes()))
+                            .build(),
+                    );
+                }
                 world.contract_reads += 1;
                 match world.contracts.get(input.key().unwrap()) {
                     Some(text) => MockResponse::Output(
@@ -238,9 +270,11 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
                             .body(ByteStream::from(text.clone().into_bytes()))
                             .build(),
                     ),
-                    None => {
-                        MockResponse::Error(GetObjectError::NoSuchKey(NoSuchKey::builder().build()))
-                    }
+                    // As S3 answers: some look at the status, some at the code.
+                    None => MockResponse::Http(HttpResponse::new(
+                        404_u16.try_into().unwrap(),
+                        SdkBody::from("<Error><Code>NoSuchKey</Code></Error>"),
+                    )),
                 }
             }),
             mock!(Client::put_object).then_compute_output(move |input| {
@@ -265,6 +299,52 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
                         MockResponse::Error(HeadObjectError::NotFound(NotFound::builder().build()))
                     }
                 }
+            }),
+        ]
+    )
+}
+
+/// A catalog with one table at most, and runs of the Glue job.
+fn glue(world: &Arc<Mutex<World>>) -> aws_sdk_glue::Client {
+    use aws_sdk_glue::Client;
+    let (tables, runs, stopping) = (world.clone(), world.clone(), world.clone());
+    stub_client!(
+        aws_sdk_glue,
+        [
+            mock!(Client::get_table).then_compute_response(move |input| {
+                assert_eq!(
+                    (input.database_name(), input.name()),
+                    (Some("landfall"), Some("orders"))
+                );
+                let world = tables.lock().unwrap();
+                if world.tables_unavailable {
+                    return MockResponse::Http(HttpResponse::new(
+                        503_u16.try_into().unwrap(),
+                        SdkBody::empty(),
+                    ));
+                }
+                if world.metadata.is_none() {
+                    return MockResponse::Error(GetTableError::EntityNotFoundException(
+                        EntityNotFoundException::builder().build(),
+                    ));
+                }
+                let location = "s3://warehouse/landfall/orders/metadata/1.metadata.json";
+                let table =
+                    Table::builder().name("orders").parameters("metadata_location", location);
+                MockResponse::Output(
+                    GetTableOutput::builder().table(table.build().unwrap()).build(),
+                )
+            }),
+            mock!(Client::get_job_run).then_compute_output(move |input| {
+                let id = input.run_id().unwrap();
+                let state = runs.lock().unwrap().runs[id].clone();
+                let run = JobRun::builder().id(id).job_run_state(state).build();
+                GetJobRunOutput::builder().job_run(run).build()
+            }),
+            mock!(Client::batch_stop_job_run).then_compute_output(move |input| {
+                let ids = input.job_run_ids().iter().cloned();
+                stopping.lock().unwrap().stopped_runs.extend(ids);
+                BatchStopJobRunOutput::builder().build()
             }),
         ]
     )
@@ -640,99 +720,6 @@ async fn a_storm_of_long_keys_is_split_and_none_is_lost() {
     let started = fixture.started();
     assert!(started.len() > 3);
     assert_eq!(started.iter().map(|input| input.batch.objects.len()).sum::<usize>(), 300);
-}
-
-/// The end of the only execution, as it is told fifteen minutes later.
-fn end(fixture: &Fixture, status: &str, with_input: bool) -> String {
-    let world = fixture.world.lock().unwrap();
-    let (name, (_, input)) = world.executions.iter().next().unwrap();
-    serde_json::json!({
-        "version": "0", "id": "1", "source": "aws.states", "time": "2026-11-21T08:20:00Z",
-        "detail-type": "Step Functions Execution Status Change",
-        "detail": {
-            "executionArn": arn(name), "name": name, "status": status,
-            "input": if with_input { Some(input) } else { None },
-        }
-    })
-    .to_string()
-}
-
-fn arn(name: &str) -> String {
-    format!("arn:aws:states:eu-west-1:111122223333:execution:ingest:{name}")
-}
-
-/// One file whose execution has claimed it.
-async fn claimed_by(fixture: &Fixture, execution: &str) {
-    fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
-    let batch = fixture.started()[0].batch.id.clone();
-    let mut item = fixture.table.item("s3://landing/orders/a.csv", "v#v1").unwrap();
-    item.insert("state".into(), AttributeValue::S("claimed".into()));
-    let owner = if execution == "own" { arn(&batch) } else { arn(execution) };
-    item.insert("batchId".into(), AttributeValue::S(batch));
-    item.insert("executionArn".into(), AttributeValue::S(owner));
-    fixture.table.put(item);
-}
-
-fn state(fixture: &Fixture) -> String {
-    let item = fixture.table.item("s3://landing/orders/a.csv", "v#v1").unwrap();
-    item["state"].as_s().unwrap().clone()
-}
-
-#[tokio::test]
-async fn what_an_execution_left_claimed_is_started_again_once() {
-    for with_input in [true, false] {
-        let fixture = Fixture::orders();
-        claimed_by(&fixture, "own").await;
-        let ended = end(&fixture, "SUCCEEDED", with_input);
-        assert!(fixture.deliver(&[ended.clone(), ended]).await.is_empty());
-        let started = fixture.started();
-        assert_eq!(started.len(), 2, "told twice, started once");
-        assert_eq!(started[0], started[1]);
-        let names: Vec<String> = fixture.world.lock().unwrap().executions.keys().cloned().collect();
-        let again = names.iter().find(|name| name.ends_with("-again")).unwrap().clone();
-        assert_eq!(state(&fixture), "claimed");
-
-        // The second one leaves it, too.
-        claimed_by(&fixture, &again).await;
-        fixture.set(|world| world.executions.retain(|name, _| *name == again));
-        let ended = end(&fixture, "SUCCEEDED", with_input);
-        assert!(fixture.deliver(&[ended]).await.is_empty());
-        assert_eq!(state(&fixture), "failed");
-    }
-}
-
-#[tokio::test]
-async fn objects_of_an_aborted_execution_are_failed_and_not_forgotten() {
-    for (status, claimed) in [("ABORTED", true), ("TIMED_OUT", true), ("ABORTED", false)] {
-        let fixture = Fixture::orders();
-        if claimed {
-            claimed_by(&fixture, "own").await;
-        } else {
-            fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
-        }
-        let ended = end(&fixture, status, true);
-        assert!(fixture.deliver(&[ended]).await.is_empty());
-        assert_eq!(state(&fixture), "failed", "{status}");
-        let item = fixture.table.item("s3://landing/orders/a.csv", "v#v1").unwrap();
-        assert!(item["reason"].as_s().unwrap().contains(status));
-        assert_eq!(fixture.started().len(), 1, "starting it anew is the operator's decision");
-    }
-}
-
-#[tokio::test]
-async fn what_others_own_or_have_settled_is_left_alone() {
-    let fixture = Fixture::orders();
-    claimed_by(&fixture, "another").await;
-    for status in ["SUCCEEDED", "ABORTED"] {
-        let ended = end(&fixture, status, true);
-        assert!(fixture.deliver(&[ended]).await.is_empty());
-        assert_eq!(state(&fixture), "claimed");
-    }
-    fixture.settle("orders/a.csv", "v#v1", "committed");
-    let ended = end(&fixture, "ABORTED", true);
-    assert!(fixture.deliver(&[ended]).await.is_empty());
-    assert_eq!(state(&fixture), "committed");
-    assert_eq!(fixture.started().len(), 1);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use landfall_check::{Facts, SeenKeys, TableSchema, TableType, choose_engine};
 use landfall_contract::{Contract, DataType, OnOverwrite, time_of_day_column};
 use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
 use landfall_objects::load_contract;
+use landfall_table_schema::table_schema;
 
 use crate::Deps;
 use crate::additions::Additions;
@@ -28,7 +29,8 @@ pub(crate) struct Against<'a> {
 /// Checks every object against contract and table, and says who loads what passed.
 pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Error> {
     let contract = load_contract(&deps.s3, &batch.contract).await?;
-    let table = deps.catalog.table_schema(&table_of(&contract, &deps.config.glue_database)).await?;
+    let table =
+        table_schema(&deps.catalog, &table_of(&contract, &deps.config.glue_database)).await?;
     let table_of_rows = table.as_ref().map(|table| table.relaxed_by(&contract));
     let against = Against {
         deps,

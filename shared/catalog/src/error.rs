@@ -73,6 +73,17 @@ impl CatalogError {
         Self::TableInvalid { table: name_of(table), reason: reason.into() }
     }
 
+    /// A metadata file that was read, and is of no use.
+    pub fn unusable_metadata(table: &TableIdentity, location: &str, reason: &str) -> Self {
+        Self::invalid(
+            table,
+            format!(
+                "its metadata file {location} cannot be read: {reason}; roll the table back to \
+                 an earlier metadata file, or drop it"
+            ),
+        )
+    }
+
     /// Reads an error of the Glue client.
     pub fn of_glue<E, R>(
         operation: &'static str,

@@ -3,17 +3,14 @@
 
 mod error;
 mod metadata_file;
-mod table_schema;
-mod types;
+mod snapshots;
 
 use aws_sdk_glue::types::Table;
-use landfall_check::TableSchema;
 use landfall_contract::Contract;
 use landfall_messages::TableIdentity;
 
 pub use error::CatalogError;
-pub use table_schema::of_schema as table_schema_of;
-pub use types::parse_type;
+pub use snapshots::{CommittedRows, Snapshot, Snapshots, Word};
 
 /// Glue parameter that names the current metadata file.
 pub const METADATA_LOCATION: &str = "metadata_location";
@@ -107,19 +104,20 @@ impl Catalog {
         metadata_file::read(&self.s3, identity, metadata_location).await
     }
 
-    /// The table's columns, or `None` when there is no table yet.
+    /// The table's snapshots, or `None` when there is no table.
     ///
     /// # Errors
     /// As [`Self::find`] and [`Self::read_metadata`].
-    pub async fn table_schema(
+    pub async fn snapshots(
         &self,
         identity: &TableIdentity,
-    ) -> Result<Option<TableSchema>, CatalogError> {
+    ) -> Result<Option<Snapshots>, CatalogError> {
         let Some(table) = self.find(identity).await? else { return Ok(None) };
-        let json = self.read_metadata(identity, &table.metadata_location).await?;
-        table_schema::of_metadata(&json)
-            .map(Some)
-            .map_err(|reason| metadata_file::unusable(identity, &table.metadata_location, &reason))
+        let location = &table.metadata_location;
+        let json = self.read_metadata(identity, location).await?;
+        Snapshots::of_metadata(&json).map(Some).map_err(|error| {
+            CatalogError::unusable_metadata(identity, location, &error.to_string())
+        })
     }
 }
 

@@ -48,18 +48,8 @@ pub(crate) async fn read(
     if !bytes.starts_with(&GZIP_MAGIC) {
         return Ok(bytes);
     }
-    decompress(&bytes).map_err(|reason| unusable(identity, location, &reason))
-}
-
-/// A file that was read, and is of no use.
-pub(crate) fn unusable(identity: &TableIdentity, location: &str, reason: &str) -> CatalogError {
-    CatalogError::invalid(
-        identity,
-        format!(
-            "its metadata file {location} cannot be read: {reason}; roll the table back to an \
-             earlier metadata file, or drop it"
-        ),
-    )
+    decompress(&bytes)
+        .map_err(|reason| CatalogError::unusable_metadata(identity, location, &reason))
 }
 
 fn of_get<E, R>(identity: &TableIdentity, error: SdkError<E, R>) -> CatalogError

@@ -15,9 +15,8 @@ use landfall_testing::stub_client;
 
 use super::*;
 
-const METADATA: &str = r#"{"current-schema-id":0,"schemas":[{"type":"struct","schema-id":0,"fields":[
-    {"id":1,"name":"id","required":true,"type":"long"}]}],"default-spec-id":0,
-    "partition-specs":[{"spec-id":0,"fields":[]}]}"#;
+const METADATA: &str = r#"{"format-version":2,"current-snapshot-id":7,"snapshots":[
+    {"snapshot-id":7,"sequence-number":1,"timestamp-ms":1,"summary":{"operation":"append"}}]}"#;
 
 fn orders() -> TableIdentity {
     TableIdentity { database: "lake".into(), table: "orders".into() }
@@ -44,10 +43,10 @@ fn file(bytes: Vec<u8>) -> Rule {
 
 const LOCATION: &str = "s3://warehouse/lake/orders/metadata/1.metadata.json";
 
-async fn schema(table: Rule, file: Rule) -> Result<Option<TableSchema>, CatalogError> {
+async fn snapshots(table: Rule, file: Rule) -> Result<Option<Snapshots>, CatalogError> {
     let glue = stub_client!(aws_sdk_glue, [table]);
     let s3 = stub_client!(aws_sdk_s3, [file]);
-    Catalog::new(glue, s3).table_schema(&orders()).await
+    Catalog::new(glue, s3).snapshots(&orders()).await
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -57,20 +56,22 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn columns_come_from_the_current_metadata_file_plain_or_compressed() {
+async fn snapshots_come_from_the_current_metadata_file_plain_or_compressed() {
     for bytes in [METADATA.as_bytes().to_vec(), gzip(METADATA)] {
-        let columns = schema(iceberg_table(LOCATION), file(bytes)).await.unwrap().unwrap().columns;
-        assert_eq!(columns.len(), 1);
-        assert_eq!(columns[0].name, "id");
+        let found = snapshots(iceberg_table(LOCATION), file(bytes)).await.unwrap().unwrap();
+        assert_eq!(
+            found.newest_first().iter().map(|snapshot| snapshot.id).collect::<Vec<_>>(),
+            [7]
+        );
     }
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_has_no_columns() {
+async fn a_table_that_is_not_there_has_no_snapshots() {
     let missing = mock!(aws_sdk_glue::Client::get_table).then_error(|| {
         GetTableError::EntityNotFoundException(EntityNotFoundException::builder().build())
     });
-    assert_eq!(schema(missing, file(Vec::new())).await.unwrap(), None);
+    assert_eq!(snapshots(missing, file(Vec::new())).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -84,9 +85,8 @@ async fn what_cannot_be_used_says_why() {
         (iceberg_table("hdfs://x/1.json"), file(Vec::new()), "hdfs://x/1.json is not in S3"),
         (iceberg_table(LOCATION), file(b"{".to_vec()), "1.metadata.json cannot be read: EOF"),
         (iceberg_table(LOCATION), file(damaged.to_vec()), "no whole gzip file"),
-        (iceberg_table(LOCATION), file(b"{}".to_vec()), "it has no current schema"),
     ] {
-        let error = schema(table, file).await.unwrap_err();
+        let error = snapshots(table, file).await.unwrap_err();
         assert_eq!(error.name(), "Iceberg.TableInvalid");
         assert!(error.to_string().contains(reason), "{error}");
     }
@@ -96,7 +96,7 @@ async fn what_cannot_be_used_says_why() {
 async fn a_metadata_file_that_is_gone_is_told_from_an_s3_that_does_not_answer() {
     let gone = mock!(aws_sdk_s3::Client::get_object)
         .then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build()));
-    let error = schema(iceberg_table(LOCATION), gone).await.unwrap_err();
+    let error = snapshots(iceberg_table(LOCATION), gone).await.unwrap_err();
     assert!(error.to_string().contains("gone from S3"), "{error}");
     for (status, name) in [
         (503, "Iceberg.StorageUnavailable"),
@@ -111,7 +111,7 @@ async fn a_metadata_file_that_is_gone_is_told_from_an_s3_that_does_not_answer() 
         });
         let glue = stub_client!(aws_sdk_glue, [iceberg_table(LOCATION)]);
         let s3 = stub_client!(aws_sdk_s3, [refusal]);
-        let error = Catalog::new(glue, s3).table_schema(&orders()).await.unwrap_err();
+        let error = Catalog::new(glue, s3).snapshots(&orders()).await.unwrap_err();
         assert_eq!(error.name(), name);
     }
 }

@@ -7,10 +7,11 @@ use aws_sdk_glue::types::{DatabaseInput, TableInput};
 use iceberg::spec::{FormatVersion, TableMetadata, TableMetadataBuilder};
 use iceberg::table::Table;
 use iceberg::{MetadataLocation, Runtime, TableCreation, TableIdent};
-use landfall_catalog::{Catalog, CatalogTable, name_of, table_schema_of};
+use landfall_catalog::{Catalog, CatalogTable, name_of};
 use landfall_check::TableSchema;
 use landfall_contract::Contract;
 use landfall_messages::{ObjectVersion, TableIdentity};
+use landfall_table_schema::table_schema_of;
 
 use crate::commit::{Commit, CommitOutcome};
 use crate::error::LakeError;

@@ -15,7 +15,8 @@ mod marker;
 mod schema;
 mod storage;
 
-pub use landfall_catalog::{CatalogError, parse_type, table_of};
+pub use landfall_catalog::{CatalogError, table_of};
+pub use landfall_table_schema::parse_type;
 
 pub use catalog::{Lake, LoadedTable};
 pub use commit::{Commit, CommitOutcome};

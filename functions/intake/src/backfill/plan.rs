@@ -74,7 +74,9 @@ pub(super) async fn plan(
     for planned in executions(open, &deps.config) {
         let mut input = renamed(planned.input, &backfill.started_at);
         if !backfill.dry_run {
-            for (object, reason) in reopen::give_objects(deps, &mut input.batch).await? {
+            let contract = contracts.get(&input.batch.dataset);
+            let left = reopen::give_objects(deps, &mut input.batch, contract).await?;
+            for (object, reason) in left {
                 let tally = Tally { objects: 1, bytes: object.size };
                 plan.skipped.entry(reason.to_owned()).or_default().add(tally);
             }

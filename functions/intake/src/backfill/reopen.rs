@@ -2,18 +2,31 @@
 //! batch before it starts, as `landfall replay` does: only their owner may say how their story
 //! ends.
 
+use std::collections::HashMap;
+
+use chrono::DateTime;
 use futures::{StreamExt, TryStreamExt, stream};
-use landfall_ledger::{LedgerError, Owner, OwnerState, OwnerStatus, Reopening, RunOfBatch, State};
+use landfall_catalog::{Word, table_of};
+use landfall_contract::Contract;
+use landfall_ledger::{Entry, Owner, Reopening, State};
 use landfall_messages::{Batch, ObjectVersion};
 
 use crate::error::Error;
 use crate::{CONCURRENCY, Deps, execution};
 
-/// Why an object stays where it is: nobody here may ask Glue, or its execution runs.
+/// Why an object stays where it is: its execution, or its Glue run, may load it yet.
 const MAY_STILL_LOAD: &str = "Object.MayStillLoad";
 
 /// Why an object stays where it is: somebody else was faster.
 const CHANGED: &str = "Object.Changed";
+
+/// Why an object stays where it is: its rows are in the table, whatever the ledger says.
+/// `landfall rebuild-ledger` writes that down.
+const COMMITTED: &str = "Object.Committed";
+
+/// Why an object stays where it is: snapshots that might have listed it have expired, so its rows
+/// may be in the table. `landfall replay` loads it when a person says that they are not.
+const FORGOTTEN: &str = "Object.Forgotten";
 
 /// Longest reason that is kept, in characters.
 const LONGEST_REASON: usize = 1000;
@@ -22,6 +35,7 @@ const LONGEST_REASON: usize = 1000;
 pub(super) async fn give_objects(
     deps: &Deps,
     batch: &mut Batch,
+    contract: Option<&Contract>,
 ) -> Result<Vec<(ObjectVersion, &'static str)>, Error> {
     let owner = Owner {
         batch_id: batch.id.clone(),
@@ -29,9 +43,27 @@ pub(super) async fn give_objects(
     };
     let (owner, dataset) = (&owner, batch.dataset.as_str());
     let objects = std::mem::take(&mut batch.objects);
-    let answers: Vec<_> = stream::iter(objects)
+    let found: Vec<_> = stream::iter(objects)
         .map(|object| async move {
-            give(deps, owner, dataset, &object).await.map(|obstacle| (object, obstacle))
+            let entry = deps.ledger.find(&object.ledger_key()).await?;
+            Ok::<_, Error>((object, entry.filter(|entry| is_others(entry, owner))))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let failed = found.iter().filter(|(_, entry)| entry.is_some()).map(|(object, _)| object);
+    let words = &words_on(deps, failed.collect(), contract).await?;
+    let answers: Vec<_> = stream::iter(found)
+        .map(|(object, entry)| async move {
+            let obstacle = match (entry, words.get(&object.id())) {
+                (None, _) => None,
+                (Some(_), Some(Word::Committed(_))) => Some(COMMITTED),
+                (Some(_), Some(Word::Forgotten)) => Some(FORGOTTEN),
+                (Some(entry), Some(Word::NotCommitted) | None) => {
+                    give(deps, owner, dataset, &entry).await?
+                }
+            };
+            Ok::<_, Error>((object, obstacle))
         })
         .buffered(CONCURRENCY)
         .try_collect()
@@ -46,50 +78,58 @@ pub(super) async fn give_objects(
     Ok(left)
 }
 
+/// Whether the object has failed in another batch.
+fn is_others(entry: &Entry, owner: &Owner) -> bool {
+    entry.state == State::Failed
+        && entry.batch_id.as_ref().is_some_and(|batch| *batch != owner.batch_id)
+}
+
+/// By object id, what the table says of each. An empty answer when nobody knows which table:
+/// nothing is loaded then.
+async fn words_on(
+    deps: &Deps,
+    objects: Vec<&ObjectVersion>,
+    contract: Option<&Contract>,
+) -> Result<HashMap<String, Word>, Error> {
+    let Some(contract) = contract.filter(|_| !objects.is_empty()) else {
+        return Ok(HashMap::new());
+    };
+    let table = table_of(contract, &deps.config.glue_database);
+    let snapshots = deps.catalog.snapshots(&table).await?.unwrap_or_default();
+    let arrived: Vec<_> = stream::iter(objects)
+        .map(|object| async move { Ok::<_, Error>((object, arrived_ms(deps, object).await?)) })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let ids = arrived.iter().map(|(object, _)| object.id());
+    Ok(ids.zip(snapshots.words_on(&arrived)).collect())
+}
+
+/// When the object arrived, in milliseconds since 1970: nobody committed it before. Unknown, it is
+/// as old as can be.
+async fn arrived_ms(deps: &Deps, object: &ObjectVersion) -> Result<i64, Error> {
+    let stories = deps.ledger.stories_of_path(&object.path()).await?;
+    let own = stories.into_iter().find(|story| story.entry.key.version == object.version);
+    let time = own.and_then(|story| story.received_at);
+    let time = time.and_then(|time| DateTime::parse_from_rfc3339(&time).ok());
+    Ok(time.map_or(i64::MIN, |time| time.timestamp_millis()))
+}
+
 async fn give(
     deps: &Deps,
     owner: &Owner,
     dataset: &str,
-    object: &ObjectVersion,
+    entry: &Entry,
 ) -> Result<Option<&'static str>, Error> {
-    let Some(entry) = deps.ledger.find(&object.ledger_key()).await? else { return Ok(None) };
-    let is_owned = entry.batch_id.as_ref().is_some_and(|batch| *batch != owner.batch_id);
-    if entry.state != State::Failed || !is_owned {
-        return Ok(None);
-    }
     let why = entry.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let reason = format!(
         "Backfill.Started: execution {} loads it again; it had failed{why}",
         owner.batch_id
     );
     let reason: String = reason.chars().take(LONGEST_REASON).collect();
-    let owners = Executions(deps);
-    Ok(match deps.ledger.reopen(&owners, &entry, owner, dataset, &reason).await? {
+    Ok(match deps.ledger.reopen(&deps.owners, entry, owner, dataset, &reason).await? {
         Reopening::Reopened => None,
         Reopening::OwnerAlive | Reopening::OwnerStopping => Some(MAY_STILL_LOAD),
         Reopening::NotOpenable | Reopening::Changed => Some(CHANGED),
     })
-}
-
-/// Owners as far as this function may look at them. One with a Glue run that was not reported as
-/// failed counts as alive: `landfall replay` asks Glue.
-struct Executions<'a>(&'a Deps);
-
-impl OwnerStatus for Executions<'_> {
-    async fn state_of(&self, owner: &Owner, run: &RunOfBatch) -> Result<OwnerState, LedgerError> {
-        if *run != RunOfBatch::None {
-            return Ok(OwnerState::Alive);
-        }
-        let name = owner.execution_arn.rsplit(':').next().unwrap_or_default();
-        let status =
-            execution::status(self.0, name).await.map_err(|error| LedgerError::Unavailable {
-                operation: "DescribeExecution",
-                subject: owner.execution_arn.clone(),
-                source: error.into(),
-            })?;
-        Ok(match status.as_deref() {
-            Some("RUNNING" | "PENDING_REDRIVE") => OwnerState::Alive,
-            _ => OwnerState::Over,
-        })
-    }
 }

@@ -1,11 +1,12 @@
 //! A backfill as a whole, over an in-memory ledger and the buckets of the other tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use landfall_messages::marker::Marker;
 use landfall_messages::{Backfill, BackfillSummary, BackfillTask, ExecutionInput, ListedObject};
 use serde_json::json;
 
 use super::*;
-use crate::tests::{Fixture, event};
+use crate::tests::{Fixture, event, object};
 
 pub(crate) fn backfill(dry_run: bool) -> Backfill {
     Backfill {
@@ -145,6 +146,31 @@ async fn what_failed_in_another_batch_is_given_to_the_new_one() {
     // Repeated, the batch has what it has.
     plan(&fixture, backfill(false), &names).await;
     assert_eq!(text("batchId").as_ref(), Some(&planned(&fixture)[0].batch.id));
+}
+
+/// The ledger may say failed of rows that are there, and claims look for markers only while
+/// snapshots are kept.
+#[tokio::test]
+async fn what_failed_is_not_loaded_where_the_table_has_it_or_cannot_tell() {
+    let names = ["orders/a.csv", "orders/b.csv"];
+    let fixture = orders(&names);
+    let events = names.map(|key| event("landing", key, 10, &format!("id-{key}")));
+    assert!(fixture.deliver(&events).await.is_empty());
+    for key in names {
+        fixture.settle(key, &format!("v#id-{key}"), "failed");
+        fixture.own(key, &format!("v#id-{key}"), "before-1");
+    }
+    let objects = vec![(object("orders/a.csv", "v#id-orders/a.csv"), 7)];
+    let marker = Marker { batch_id: "before-1".into(), objects };
+    let metadata = json!({"current-snapshot-id": 2, "snapshots": [{"snapshot-id": 2,
+        "parent-snapshot-id": 1, "timestamp-ms": i64::MAX, "summary": marker.properties()}]});
+    fixture.set(|world| world.metadata = Some(metadata.to_string()));
+    plan(&fixture, backfill(false), &names).await;
+    assert!(planned(&fixture).is_empty());
+    let skipped = summary(&fixture, backfill(false)).await.plan.skipped;
+    let skipped: Vec<_> =
+        skipped.iter().map(|(why, tally)| (why.as_str(), tally.objects)).collect();
+    assert_eq!(skipped, [("Object.Committed", 1), ("Object.Forgotten", 1)]);
 }
 
 /// As the events of an unversioned bucket have it: the version is known by its entity tag.

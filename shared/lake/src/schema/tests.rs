@@ -10,8 +10,8 @@ use landfall_contract::{
     UniqueKey,
 };
 
-use landfall_catalog::table_schema_of;
 use landfall_check::{TableSchema, TableType};
+use landfall_table_schema::table_schema_of;
 
 use super::evolution::Evolution;
 use super::types::data_type;

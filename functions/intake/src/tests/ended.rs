@@ -1,0 +1,252 @@
+//! Executions that have ended, and what the table says of their files.
+
+use std::time::Duration;
+
+use landfall_ledger::{GlueRun, Owner};
+use landfall_messages::marker::Marker;
+
+use super::*;
+
+const PATH: &str = "s3://landing/orders/a.csv";
+
+/// The end of the only execution, as it is told fifteen minutes later.
+fn end(fixture: &Fixture, status: &str, with_input: bool) -> String {
+    let world = &mut *fixture.world.lock().unwrap();
+    let (name, (status_now, input)) = world.executions.iter_mut().next().unwrap();
+    *status_now = ExecutionStatus::from(status);
+    serde_json::json!({
+        "version": "0", "id": "1", "source": "aws.states", "time": "2026-11-21T08:20:00Z",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "executionArn": arn(name), "name": name, "status": status,
+            "input": if with_input { Some(input) } else { None },
+        }
+    })
+    .to_string()
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:states:eu-west-1:111122223333:execution:ingest:{name}")
+}
+
+/// One file whose execution has left it in that state.
+async fn owned_by(fixture: &Fixture, execution: &str, state: &str) {
+    fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
+    let batch = fixture.started()[0].batch.id.clone();
+    let mut item = fixture.table.item(PATH, "v#v1").unwrap();
+    item.insert("state".into(), AttributeValue::S(state.into()));
+    let owner = if execution == "own" { arn(&batch) } else { arn(execution) };
+    item.insert("batchId".into(), AttributeValue::S(batch));
+    item.insert("executionArn".into(), AttributeValue::S(owner));
+    item.insert("reason".into(), AttributeValue::S("Iceberg.CommitConflict: as it was".into()));
+    fixture.table.put(item);
+}
+
+fn text(fixture: &Fixture, attribute: &str) -> Option<String> {
+    fixture.table.text(PATH, "v#v1", attribute)
+}
+
+fn state(fixture: &Fixture) -> String {
+    text(fixture, "state").unwrap()
+}
+
+/// The table has a snapshot of that batch, with seven rows of that file.
+fn commit(fixture: &Fixture, batch_id: &str, key: &str) {
+    let objects = vec![(object(key, "v#v1"), 7)];
+    let summary = Marker { batch_id: batch_id.into(), objects }.properties();
+    fixture.set(|world| {
+        let metadata = serde_json::json!({"current-snapshot-id": 42, "snapshots": [
+            {"snapshot-id": 42, "sequence-number": 1, "timestamp-ms": 1, "summary": summary}]});
+        world.metadata = Some(metadata.to_string());
+    });
+}
+
+#[tokio::test]
+async fn what_an_execution_left_claimed_is_started_again_once() {
+    for with_input in [true, false] {
+        let fixture = Fixture::orders();
+        owned_by(&fixture, "own", "claimed").await;
+        let ended = end(&fixture, "SUCCEEDED", with_input);
+        assert!(fixture.deliver(&[ended.clone(), ended]).await.is_empty());
+        let started = fixture.started();
+        assert_eq!(started.len(), 2, "told twice, started once");
+        assert_eq!(started[0], started[1]);
+        let names: Vec<String> = fixture.world.lock().unwrap().executions.keys().cloned().collect();
+        let again = names.iter().find(|name| name.ends_with("-again")).unwrap().clone();
+        assert_eq!(state(&fixture), "claimed");
+
+        // The second one leaves it, too.
+        owned_by(&fixture, &again, "claimed").await;
+        fixture.set(|world| world.executions.retain(|name, _| *name == again));
+        let ended = end(&fixture, "SUCCEEDED", with_input);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "failed");
+    }
+}
+
+#[tokio::test]
+async fn objects_of_an_aborted_execution_are_failed_and_not_forgotten() {
+    for (status, claimed) in [("ABORTED", true), ("TIMED_OUT", true), ("ABORTED", false)] {
+        let fixture = Fixture::orders();
+        if claimed {
+            owned_by(&fixture, "own", "claimed").await;
+            commit(&fixture, "another", "orders/b.csv");
+        } else {
+            fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
+            // Nobody claimed it, so nobody needs to be asked.
+            fixture.set(|world| world.tables_unavailable = true);
+        }
+        let ended = end(&fixture, status, true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "failed", "{status}");
+        assert!(text(&fixture, "reason").unwrap().contains(status));
+        assert_eq!(fixture.started().len(), 1, "starting it anew is the operator's decision");
+    }
+}
+
+#[tokio::test]
+async fn what_is_in_the_table_is_committed_however_its_execution_ended() {
+    for (status, left) in [
+        ("ABORTED", "claimed"),
+        ("TIMED_OUT", "claimed"),
+        // An attempt that was given up committed after the failure was recorded.
+        ("FAILED", "failed"),
+    ] {
+        let fixture = Fixture::orders();
+        owned_by(&fixture, "own", left).await;
+        let batch = fixture.started()[0].batch.id.clone();
+        commit(&fixture, &batch, "orders/a.csv");
+        let ended = end(&fixture, status, true);
+        assert!(fixture.deliver(&[ended.clone(), ended]).await.is_empty());
+        assert_eq!(state(&fixture), "committed", "{status}");
+        assert_eq!(text(&fixture, "snapshotId").as_deref(), Some("42"));
+        assert_eq!(text(&fixture, "batchId"), Some(batch));
+        assert_eq!(text(&fixture, "reason"), None);
+        let rows = fixture.table.item(PATH, "v#v1").unwrap()["rows"].clone();
+        assert_eq!(rows, AttributeValue::N("7".into()));
+        assert_eq!(fixture.world.lock().unwrap().metadata_reads, 1, "once for both messages");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_the_batch_before_had_committed_are_settled_in_its_name() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    commit(&fixture, "the batch before", "orders/a.csv");
+    let ended = end(&fixture, "ABORTED", true);
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "committed");
+    assert_eq!(text(&fixture, "batchId").as_deref(), Some("the batch before"));
+}
+
+#[tokio::test]
+async fn nothing_is_failed_while_the_table_cannot_be_asked() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    let ended = end(&fixture, "ABORTED", true);
+    fixture.set(|world| world.tables_unavailable = true);
+    assert_eq!(fixture.deliver(&[ended.clone()]).await, ["m0"]);
+    assert_eq!(state(&fixture), "claimed");
+    // Which table it is, the contract says.
+    fixture.set(|world| {
+        world.tables_unavailable = false;
+        world.contracts.clear();
+    });
+    assert_eq!(fixture.deliver(&[ended]).await, ["m0"]);
+    assert_eq!(state(&fixture), "claimed");
+}
+
+#[tokio::test]
+async fn a_failure_for_want_of_a_contract_or_a_table_stays_one() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "failed").await;
+    let ended = end(&fixture, "FAILED", true);
+    fixture.set(|world| world.metadata = Some("no metadata".into()));
+    assert!(fixture.deliver(&[ended.clone()]).await.is_empty());
+    fixture.set(|world| world.contracts.clear());
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "failed");
+    assert!(text(&fixture, "reason").unwrap().contains("as it was"));
+}
+
+#[tokio::test]
+async fn nothing_is_settled_before_the_glue_run_has_stopped() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    let batch = fixture.started()[0].batch.id.clone();
+    let owner = Owner { batch_id: batch.clone(), execution_arn: arn(&batch) };
+    fixture.deps.ledger.begin_run(&owner, Duration::from_secs(60)).await.unwrap();
+    let run = GlueRun {
+        run_id: "jr_1".into(),
+        job_name: "load".into(),
+        batch_id: batch.clone(),
+        task_token: "token".into(),
+        execution_arn: arn(&batch),
+        sizing: None,
+    };
+    fixture.deps.ledger.remember_run(&run).await.unwrap();
+    fixture.set(|world| {
+        world.runs.insert("jr_1".into(), JobRunState::Running);
+    });
+    let ended = end(&fixture, "ABORTED", true);
+    assert_eq!(fixture.deliver(&[ended.clone()]).await, ["m0"], "the queue brings it again");
+    assert_eq!(state(&fixture), "claimed");
+    assert_eq!(fixture.world.lock().unwrap().stopped_runs, ["jr_1"]);
+    // It committed before it heard of its end.
+    commit(&fixture, &batch, "orders/a.csv");
+    fixture.set(|world| {
+        world.runs.insert("jr_1".into(), JobRunState::Stopped);
+    });
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "committed");
+}
+
+#[tokio::test]
+async fn an_execution_that_was_redriven_answers_for_itself() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    let ended = end(&fixture, "FAILED", true);
+    let batch = fixture.started()[0].batch.id.clone();
+    fixture.set(|world| world.executions.get_mut(&batch).unwrap().0 = ExecutionStatus::Running);
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "claimed");
+}
+
+#[tokio::test]
+async fn a_file_delivered_again_after_an_abort_is_settled_from_the_table() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    let batch = fixture.started()[0].batch.id.clone();
+    end(&fixture, "ABORTED", true);
+    commit(&fixture, &batch, "orders/a.csv");
+    let again = event("landing", "orders/a.csv", 10, "v1");
+    assert!(fixture.deliver(&[again]).await.is_empty());
+    assert_eq!(state(&fixture), "committed");
+    assert_eq!(fixture.started().len(), 1);
+}
+
+#[tokio::test]
+async fn a_recorded_failure_keeps_its_reason_when_the_file_is_delivered_again() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "failed").await;
+    end(&fixture, "FAILED", true);
+    assert!(fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await.is_empty());
+    assert_eq!(state(&fixture), "failed");
+    assert!(text(&fixture, "reason").unwrap().contains("as it was"));
+}
+
+#[tokio::test]
+async fn what_others_own_or_have_settled_is_left_alone() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "another", "claimed").await;
+    for status in ["SUCCEEDED", "ABORTED"] {
+        let ended = end(&fixture, status, true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "claimed");
+    }
+    fixture.settle("orders/a.csv", "v#v1", "committed");
+    let ended = end(&fixture, "ABORTED", true);
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "committed");
+    assert_eq!(fixture.started().len(), 1);
+}
