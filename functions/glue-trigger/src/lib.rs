@@ -147,6 +147,8 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
 
     let claims = deps.ledger.claim(&deps.owners, &batch.objects, &owner).await?;
     let (mut ours, mut duplicates) = (claims.ours, claims.duplicates);
+    // Settling the load finds them: by their markers, or the ledger's word when these have expired.
+    ours.retain(|object| !claims.committed.contains(object));
     if request.replace {
         duplicates.extend(replaced::leave_out_superseded(deps, &mut ours, &owner).await?);
     }

@@ -162,7 +162,7 @@ async fn append_until_committed(
     let additions =
         &if replaces { replace::with_object_column(additions) } else { additions.to_vec() };
 
-    let claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
+    let mut claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
     let mut ours = claims.ours;
     let mut output = nothing_new(table.clone(), claims.duplicates);
     let mut first_round = true;
@@ -191,6 +191,15 @@ async fn append_until_committed(
                     false => output.duplicates.push(found.object),
                 }
             }
+            continue;
+        }
+        if ours.iter().any(|object| claims.committed.contains(object)) {
+            // The ledger is sure of them, and the snapshots with their markers have expired.
+            pending.discard().await;
+            let (settled, left): (Vec<_>, Vec<_>) =
+                ours.into_iter().partition(|object| claims.committed.contains(object));
+            ours = left;
+            output.duplicates.extend(settled);
             continue;
         }
 
@@ -248,8 +257,17 @@ async fn append_until_committed(
             }
         };
         let attempt = pending.written.insert(attempt);
-        if !deps.ledger.holds(&ours, &owner).await? {
+        let Some(previous_owners) = deps.ledger.held(&ours, &owner).await? else {
             return Err(Error::ClaimLost { batch_id: batch.id });
+        };
+        let is_known = |object: &ObjectVersion| {
+            let id = object.id();
+            claims.previous_owners.get(&id) == previous_owners.get(&id)
+        };
+        if !ours.iter().all(is_known) {
+            // They were lost and taken over again: look for what was committed in between.
+            claims.previous_owners = previous_owners;
+            continue;
         }
         if replaces && !replace::are_latest(&deps.ledger, &ours).await? {
             continue;

@@ -67,8 +67,9 @@ pub(crate) async fn found(
     Ok(all)
 }
 
-/// The objects that are still ours to answer for: none that belongs to another batch by now, or
-/// that is left out for the sake of another version of its key.
+/// The objects that are still ours to answer for: none that belongs to another batch by now, that
+/// is left out for the sake of another version of its key, or that was committed long ago, by a
+/// snapshot that has expired.
 pub(crate) async fn unanswered(
     ledger: &Ledger,
     owner: &Owner,
@@ -77,7 +78,8 @@ pub(crate) async fn unanswered(
     let mut ours = Vec::new();
     for object in objects {
         let entry = ledger.find(&object.ledger_key()).await?;
-        if entry.as_ref().is_some_and(|entry| entry.state == State::Duplicate) {
+        let answered = [State::Duplicate, State::Committed];
+        if entry.as_ref().is_some_and(|entry| answered.contains(&entry.state)) {
             continue;
         }
         let batch_id = entry.and_then(|entry| entry.batch_id);

@@ -9,6 +9,7 @@ mod maintenance;
 mod partitions;
 mod replace;
 mod schema;
+mod taken_back;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -16,6 +16,9 @@ pub struct Claims {
     /// Objects this batch owns. One that it has already committed is among them: the table's
     /// marker, not the ledger, says so.
     pub ours: Vec<ObjectVersion>,
+    /// Of ours, those that the ledger says this batch has committed. They are not written again,
+    /// also when the snapshot with their marker has expired.
+    pub committed: Vec<ObjectVersion>,
     /// Objects that are settled by another batch, or being loaded by one.
     pub duplicates: Vec<ObjectVersion>,
     /// By object id, the batches that owned one of ours before. A commit of theirs may
@@ -55,6 +58,9 @@ impl Ledger {
                     if !entry.previous_batch_ids.is_empty() {
                         claims.previous_owners.insert(object.id(), entry.previous_batch_ids);
                     }
+                    if entry.state == State::Committed {
+                        claims.committed.push(object.clone());
+                    }
                     claims.ours.push(object.clone());
                 }
                 Attempt::Theirs(_) => claims.duplicates.push(object.clone()),
@@ -63,22 +69,31 @@ impl Ledger {
         Ok(claims)
     }
 
-    /// Whether the owner still holds every object, by a strongly consistent read.
+    /// The claims read again, strongly consistently: the batches that owned the objects before, as
+    /// [`Claims::previous_owners`] has them, or `None` when the owner no longer holds every object.
+    ///
+    /// A batch may lose an object and take it over again, by another attempt. Whoever had it in
+    /// between may have committed it, and is among the batches before only now.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
-    pub async fn holds(
+    pub async fn held(
         &self,
         objects: &[ObjectVersion],
         owner: &Owner,
-    ) -> Result<bool, LedgerError> {
+    ) -> Result<Option<HashMap<String, Vec<String>>>, LedgerError> {
+        let mut previous_owners = HashMap::new();
         for object in objects {
-            let entry = self.find(&object.ledger_key()).await?;
-            if entry.and_then(|entry| entry.batch_id).as_deref() != Some(&owner.batch_id) {
-                return Ok(false);
+            match self.find(&object.ledger_key()).await? {
+                Some(entry) if entry.batch_id.as_ref() == Some(&owner.batch_id) => {
+                    if !entry.previous_batch_ids.is_empty() {
+                        previous_owners.insert(object.id(), entry.previous_batch_ids);
+                    }
+                }
+                _ => return Ok(None),
             }
         }
-        Ok(true)
+        Ok(Some(previous_owners))
     }
 
     /// By object id, the batches that owned each object before its owner of now.

@@ -292,6 +292,9 @@ mod tests {
             let claims = ledger.claim(&alive, &[object()], &owner("new")).await.unwrap();
             assert_eq!(claims.ours, [object()]);
             assert_eq!(claims.previous_owners[&object().id()], ["old"], "its marker counts");
+            let held = ledger.held(&[object()], &owner("new")).await.unwrap();
+            assert_eq!(held, Some(claims.previous_owners));
+            assert_eq!(ledger.held(&[object()], &owner("old")).await.unwrap(), None);
         }
     }
 
@@ -363,7 +366,7 @@ mod tests {
         assert_eq!(after.execution_arn, None, "it was another batch's");
         assert!(!ledger.restore_commit(&key, Some(&before), "orders", &commit).await.unwrap());
         // A living owner that did not know finds its claim gone.
-        assert!(!ledger.holds(&[object()], &owner("old")).await.unwrap());
+        assert_eq!(ledger.held(&[object()], &owner("old")).await.unwrap(), None);
     }
 
     #[tokio::test]
