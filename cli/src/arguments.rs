@@ -237,6 +237,10 @@ pub(crate) struct ReplayCommand {
     #[arg(long = "version", value_name = "VERSION", requires = "object")]
     pub(crate) object_version: Option<String>,
 
+    /// Load files also where snapshots of the table have expired that might have had their rows
+    #[arg(long)]
+    pub(crate) ignore_expired_snapshots: bool,
+
     /// Print what would be started, and start nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -308,6 +312,10 @@ pub(crate) struct RebuildCommand {
     /// The dataset: the table's name
     #[arg(short, long)]
     pub(crate) dataset: String,
+
+    /// Where else files of the dataset lie, or lay, than where its contract says: s3://bucket/prefix
+    #[arg(long = "location", value_name = "S3_PREFIX")]
+    pub(crate) locations: Vec<String>,
 
     /// Print what would be written, and write nothing
     #[arg(long)]

@@ -53,6 +53,12 @@ impl Failure {
     }
 }
 
+impl From<landfall_catalog::CatalogError> for Failure {
+    fn from(error: landfall_catalog::CatalogError) -> Self {
+        Self::of_service("the table", &error)
+    }
+}
+
 impl From<landfall_ledger::LedgerError> for Failure {
     fn from(error: landfall_ledger::LedgerError) -> Self {
         Self::of_service("the ledger", &error)

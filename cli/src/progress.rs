@@ -91,6 +91,15 @@ impl Counter {
         Self(Some(bar))
     }
 
+    /// For nobody knows how many, which are counted.
+    pub(crate) fn counting(what: &'static str) -> Self {
+        let counter = Self::new(what, None);
+        if let Some(bar) = &counter.0 {
+            bar.set_style(style("{spinner} {human_pos} {msg}"));
+        }
+        counter
+    }
+
     /// One more is done.
     pub(crate) fn advance(&self) {
         if let Some(bar) = &self.0 {

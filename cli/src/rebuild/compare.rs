@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
+use landfall_catalog::CommittedRows;
 use landfall_ledger::{Entry, State, Story};
 use landfall_messages::LedgerKey;
-use landfall_messages::marker::short_digest;
 
-use super::snapshots::{Commit, Committed};
+use super::snapshots::Committed;
 
 /// An object whose commit the ledger lacks, or has otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
     pub(super) key: LedgerKey,
     /// The commit to write down.
-    pub(super) commit: Commit,
+    pub(super) commit: CommittedRows,
     /// All commits that list the object: the ledger may name any of them.
-    pub(super) commits: Vec<Commit>,
+    pub(super) commits: Vec<CommittedRows>,
     /// What the ledger says, in the index.
     pub(super) says: Option<State>,
 }
@@ -26,7 +26,8 @@ pub(super) struct Comparison {
     pub(super) differences: Vec<Difference>,
     /// Objects of which ledger and table say the same.
     pub(super) agreeing: usize,
-    /// Objects that stand in the table as digests that fit no item: their names are lost.
+    /// Objects that stand in the table as digests that fit no item, and no version in the landing
+    /// bucket: their names are lost.
     pub(super) unnamed: usize,
     /// Object ids that more than one snapshot lists.
     pub(super) repeated: Vec<String>,
@@ -35,7 +36,7 @@ pub(super) struct Comparison {
 }
 
 /// Whether the item says what one of the commits says.
-pub(super) fn agrees(entry: &Entry, commits: &[Commit]) -> bool {
+pub(super) fn agrees(entry: &Entry, commits: &[CommittedRows]) -> bool {
     entry.state == State::Committed
         && commits.iter().any(|commit| {
             entry.snapshot_id.as_ref() == Some(&commit.snapshot_id) && entry.rows == commit.rows
@@ -47,9 +48,7 @@ pub(super) fn compare(mut committed: Committed, stories: &[Story]) -> Comparison
     let known: HashMap<String, &Entry> =
         stories.iter().map(|story| (story.entry.key.id(), &story.entry)).collect();
     for id in known.keys() {
-        if let Some(commits) = committed.by_digest.remove(&short_digest(id)) {
-            committed.by_id.entry(id.clone()).or_default().extend(commits);
-        }
+        committed.name(id);
     }
     let mut comparison = Comparison { unnamed: committed.by_digest.len(), ..Comparison::default() };
     for (id, entry) in &known {
@@ -82,8 +81,7 @@ pub(super) fn compare(mut committed: Committed, stories: &[Story]) -> Comparison
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::snapshots::committed;
-    use super::super::snapshots::tests::{metadata, snapshot};
+    use super::super::snapshots::tests::{committed, snapshot};
     use super::*;
     use crate::status::tests::story;
 
@@ -97,11 +95,11 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_otherwise_is_found() {
-        let json = metadata(&[snapshot(1, "b-1", &[1, 2, 3, 4])]);
+        let committed = committed(&[snapshot(1, "b-1", &[1, 2, 3, 4])]);
         let mut other_rows = item(4, State::Committed, "1");
         other_rows.entry.rows = 0;
         let stories = [item(1, State::Committed, "1"), item(2, State::Failed, "1"), other_rows];
-        let comparison = compare(committed(&json).unwrap(), &stories);
+        let comparison = compare(committed, &stories);
         assert_eq!(comparison.agreeing, 1);
         let found: Vec<_> = comparison
             .differences
@@ -122,9 +120,9 @@ mod tests {
     #[test]
     fn digests_are_matched_with_items_and_the_rest_is_counted() {
         let many: Vec<u64> = (0..400).collect();
-        let json = metadata(&[snapshot(1, "b-1", &many)]);
+        let committed = committed(&[snapshot(1, "b-1", &many)]);
         let stories: Vec<Story> = (0..150).map(|n| item(n, State::Claimed, "")).collect();
-        let comparison = compare(committed(&json).unwrap(), &stories);
+        let comparison = compare(committed, &stories);
         assert_eq!((comparison.differences.len(), comparison.unnamed), (150, 250));
         let seven = &comparison.differences.iter().find(|d| d.key.path.ends_with("/7.csv"));
         assert_eq!(seven.unwrap().commit.rows, 70);
@@ -132,9 +130,9 @@ mod tests {
 
     #[test]
     fn doubled_and_forgotten_objects_are_named_and_left_alone() {
-        let json = metadata(&[snapshot(1, "b-1", &[1]), snapshot(2, "b-2", &[1])]);
+        let committed = committed(&[snapshot(1, "b-1", &[1]), snapshot(2, "b-2", &[1])]);
         let stories = [item(1, State::Committed, "1"), item(9, State::Committed, "0")];
-        let comparison = compare(committed(&json).unwrap(), &stories);
+        let comparison = compare(committed, &stories);
         assert_eq!(comparison.differences, [], "the ledger names one of the two");
         assert_eq!(comparison.repeated, ["s3://landing/orders/1.csv#v#1"]);
         assert_eq!(comparison.without_snapshot, ["s3://landing/orders/9.csv#v#1"]);

@@ -2,9 +2,12 @@
 //! from them where it lacks it, or says otherwise.
 
 mod compare;
+mod listing;
 mod snapshots;
 
+use landfall_catalog::{Catalog, CatalogError, Snapshots};
 use landfall_ledger::{Ledger, Settlement, State};
+use landfall_messages::TableIdentity;
 use serde::Serialize;
 
 use crate::Outcome;
@@ -12,18 +15,17 @@ use crate::arguments::RebuildCommand;
 use crate::connection::Connection;
 use crate::failure::Failure;
 use crate::progress::Counter;
+use crate::replay::contracts;
 use crate::stack::Stack;
 use crate::status::{counted, print_json};
 use crate::{output, table};
 
 use compare::{Comparison, Difference};
+use listing::Location;
 use snapshots::Committed;
 
 /// How often an item is read again that changes while it is being written.
 const ROUNDS: u32 = 5;
-
-/// Glue parameter that names the current metadata file.
-const METADATA_LOCATION: &str = "metadata_location";
 
 /// Compares, and writes unless it is a dry run.
 pub(crate) fn run(command: &RebuildCommand) -> Result<Outcome, Failure> {
@@ -32,18 +34,34 @@ pub(crate) fn run(command: &RebuildCommand) -> Result<Outcome, Failure> {
     let connection = Connection::open(stack.local.as_ref())?;
     let ledger = Ledger::new(aws_sdk_dynamodb::Client::new(&connection.config), ledger_table);
     let glue = aws_sdk_glue::Client::new(&connection.config);
+    let s3 = connection.s3();
+    let catalog = Catalog::new(glue, s3.clone());
+    let config_bucket = stack.config_bucket().ok();
+    let identity = TableIdentity { database, table: command.dataset.clone() };
     connection.runtime.block_on(async {
         let waiting = Counter::new("reading table and ledger", None);
-        let Some(location) = metadata_location(&glue, &database, &command.dataset).await? else {
-            output::complain(format!("there is no Iceberg table {database}.{}", command.dataset));
+        let Some((location, mut committed)) = read_table(&catalog, &identity).await? else {
+            let name = landfall_catalog::name_of(&identity);
+            output::complain(format!("there is no Iceberg table {name}"));
             return Ok(Outcome::Rejected);
         };
-        let committed = read_metadata(&connection.s3(), &location).await?;
+        let stories = ledger.stories_of_dataset(&command.dataset, None).await?;
+        drop(waiting);
+        for story in &stories {
+            committed.name(&story.entry.key.id());
+        }
+        let without_items = committed.by_digest.len();
+        let listed_versions = match without_items {
+            0 => None,
+            _ => {
+                let locations = locations(&s3, config_bucket.as_deref(), command).await?;
+                Some(listing::name_by_versions(&s3, &locations, &mut committed).await?)
+            }
+        };
+        let named_by_versions = without_items - committed.by_digest.len();
         let (snapshots, marked) = (committed.snapshots, committed.marked);
         let unreadable = committed.unreadable;
-        let stories = ledger.stories_of_dataset(&command.dataset, None).await?;
         let comparison = compare::compare(committed, &stories);
-        drop(waiting);
         let written = match command.dry_run {
             true => 0,
             false => write(&ledger, &command.dataset, &comparison.differences).await?,
@@ -57,6 +75,8 @@ pub(crate) fn run(command: &RebuildCommand) -> Result<Outcome, Failure> {
             agreeing: comparison.agreeing,
             differences: comparison.differences.iter().map(Correction::of).collect(),
             written,
+            listed_versions,
+            named_by_versions,
             unnamed: comparison.unnamed,
             unreadable,
             repeated: &comparison.repeated,
@@ -76,45 +96,37 @@ fn outcome(comparison: &Comparison, unreadable: usize) -> Outcome {
     }
 }
 
-async fn metadata_location(
-    glue: &aws_sdk_glue::Client,
-    database: &str,
-    table: &str,
-) -> Result<Option<String>, Failure> {
-    match glue.get_table().database_name(database).name(table).send().await {
-        Ok(answer) => {
-            let parameters = answer.table.and_then(|table| table.parameters).unwrap_or_default();
-            Ok(parameters.get(METADATA_LOCATION).cloned())
-        }
-        Err(error)
-            if error.as_service_error().is_some_and(|e| e.is_entity_not_found_exception()) =>
-        {
-            Ok(None)
-        }
-        Err(error) => {
-            Err(Failure::of_service(&format!("cannot look up table {database}.{table}"), &error))
-        }
-    }
+/// The table's current metadata file and what it says; none when there is no such table.
+async fn read_table(
+    catalog: &Catalog,
+    identity: &TableIdentity,
+) -> Result<Option<(String, Committed)>, Failure> {
+    let Some(table) = catalog.find(identity).await? else { return Ok(None) };
+    let json = catalog.read_metadata(identity, &table.metadata_location).await?;
+    let snapshots = Snapshots::of_metadata(&json).map_err(|error| {
+        CatalogError::unusable_metadata(identity, &table.metadata_location, &error.to_string())
+    })?;
+    Ok(Some((table.metadata_location, Committed::of(&snapshots))))
 }
 
-async fn read_metadata(s3: &aws_sdk_s3::Client, location: &str) -> Result<Committed, Failure> {
-    let unreadable = |reason: &dyn std::error::Error| {
-        Failure::of_service(&format!("cannot read the table's metadata {location}"), reason)
-    };
-    let address = ["s3://", "s3a://", "s3n://"].iter().find_map(|p| location.strip_prefix(p));
-    let Some((bucket, key)) = address.and_then(|address| address.split_once('/')) else {
-        return Err(Failure::Service(format!("the table's metadata {location} is not in S3")));
-    };
-    let answer =
-        s3.get_object().bucket(bucket).key(key).send().await.map_err(|error| unreadable(&error))?;
-    let bytes = answer.body.collect().await.map_err(|error| unreadable(&error))?.into_bytes();
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Err(Failure::Service(format!(
-            "the table's metadata {location} is compressed, which Landfall does not read: set the \
-             table property write.metadata.compression-codec to none, and commit once"
-        )));
+/// Where the dataset's files land, by the contracts of today and the command line.
+async fn locations(
+    s3: &aws_sdk_s3::Client,
+    config_bucket: Option<&str>,
+    command: &RebuildCommand,
+) -> Result<Vec<Location>, Failure> {
+    let mut locations =
+        command.locations.iter().map(|it| Location::of(it)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(bucket) = config_bucket {
+        for document in contracts::read_all(s3, bucket).await? {
+            if let Some(contract) = document.contract()
+                && contract.destination.table == command.dataset
+            {
+                locations.extend(Location::of_contract(contract));
+            }
+        }
     }
-    snapshots::committed(&bytes).map_err(|error| unreadable(&error))
+    Ok(listing::distinct(locations))
 }
 
 /// Writes each commit that the ledger lacks; how many there were to write after all.
@@ -175,6 +187,9 @@ struct Report<'a> {
     agreeing: usize,
     differences: Vec<Correction>,
     written: usize,
+    /// Object versions of the landing bucket that were listed; null when no name was missing.
+    listed_versions: Option<usize>,
+    named_by_versions: usize,
     unnamed: usize,
     unreadable: usize,
     repeated: &'a [String],
@@ -241,11 +256,21 @@ impl Report<'_> {
             true => writeln!(out, "{} would be written", counted(self.differences.len(), "item"))?,
             false => writeln!(out, "{} written", counted(self.written, "item"))?,
         }
+        if let Some(listed) = self.listed_versions {
+            writeln!(
+                out,
+                "{} of the landing bucket listed: the ledger had no names for {}, they have {}",
+                counted(listed, "object version"),
+                counted(self.named_by_versions + self.unnamed, "file"),
+                self.named_by_versions
+            )?;
+        }
         if self.unnamed > 0 {
             writeln!(
                 out,
-                "{} cannot be named: the table keeps digests of long lists, and no item of the \
-                 ledger fits these",
+                "{} cannot be named: the table keeps digests of long lists, and neither an item of \
+                 the ledger nor a version in the landing bucket fits these; give --location if the \
+                 files lie elsewhere",
                 counted(self.unnamed, "file")
             )?;
         }
@@ -276,31 +301,34 @@ mod tests {
     use landfall_testing::dynamodb::InMemoryTable;
     use landfall_testing::stub_client;
 
-    use super::snapshots::tests::{metadata, snapshot};
+    use super::snapshots::tests::{committed, snapshot};
     use super::*;
+
+    fn orders() -> TableIdentity {
+        TableIdentity { database: "landfall".into(), table: "orders".into() }
+    }
 
     #[tokio::test]
     async fn a_table_is_read_where_glue_says() {
         let rule = mock!(aws_sdk_glue::Client::get_table).then_output(|| {
             let table = aws_sdk_glue::types::Table::builder()
                 .name("orders")
-                .parameters(METADATA_LOCATION, "s3://warehouse/orders/metadata/1.json")
+                .parameters("metadata_location", "s3://warehouse/orders/metadata/1.json")
                 .build()
                 .unwrap();
             GetTableOutput::builder().table(table).build()
         });
-        let glue = stub_client!(aws_sdk_glue, [rule]);
-        let location = metadata_location(&glue, "landfall", "orders").await.unwrap().unwrap();
-        let body = |bytes: Vec<u8>| {
-            let rule = mock!(aws_sdk_s3::Client::get_object)
-                .match_requests(|input| input.key.as_deref() == Some("orders/metadata/1.json"))
-                .then_output(move || GetObjectOutput::builder().body(bytes.clone().into()).build());
-            stub_client!(aws_sdk_s3, [rule])
-        };
-        let s3 = body(metadata(&[snapshot(1, "b-1", &[1])]));
-        assert_eq!(read_metadata(&s3, &location).await.unwrap().by_id.len(), 1);
-        let failure = read_metadata(&body(vec![0x1f, 0x8b, 8]), &location).await.unwrap_err();
-        assert!(failure.to_string().contains("is compressed"), "{failure}");
+        let file = mock!(aws_sdk_s3::Client::get_object)
+            .match_requests(|input| input.key.as_deref() == Some("orders/metadata/1.json"))
+            .then_output(|| {
+                let json = serde_json::json!({"snapshots": [snapshot(1, "b-1", &[1])]});
+                GetObjectOutput::builder().body(json.to_string().into_bytes().into()).build()
+            });
+        let catalog =
+            Catalog::new(stub_client!(aws_sdk_glue, [rule]), stub_client!(aws_sdk_s3, [file]));
+        let (location, found) = read_table(&catalog, &orders()).await.unwrap().unwrap();
+        assert_eq!(location, "s3://warehouse/orders/metadata/1.json");
+        assert_eq!(found.by_id.len(), 1);
     }
 
     #[tokio::test]
@@ -310,16 +338,17 @@ mod tests {
                 aws_sdk_glue::types::error::EntityNotFoundException::builder().build(),
             )
         });
-        let glue = stub_client!(aws_sdk_glue, [rule]);
-        assert_eq!(metadata_location(&glue, "landfall", "orders").await.unwrap(), None);
+        let catalog =
+            Catalog::new(stub_client!(aws_sdk_glue, [rule]), stub_client!(aws_sdk_s3, []));
+        assert_eq!(read_table(&catalog, &orders()).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn a_ledger_that_was_lost_is_written_from_the_table_once() {
         let table = InMemoryTable::default();
         let ledger = Ledger::new(table.client(), "ledger");
-        let json = metadata(&[snapshot(1, "b-1", &[1, 2]), snapshot(2, "b-2", &[3])]);
-        let comparison = compare::compare(snapshots::committed(&json).unwrap(), &[]);
+        let found = committed(&[snapshot(1, "b-1", &[1, 2]), snapshot(2, "b-2", &[3])]);
+        let comparison = compare::compare(found, &[]);
         assert_eq!(outcome(&comparison, 0), Outcome::Accepted);
         assert_eq!(write(&ledger, "orders", &comparison.differences).await.unwrap(), 3);
         let entry = ledger.find(&comparison.differences[2].key).await.unwrap().unwrap();

@@ -1,37 +1,10 @@
-//! What the table's metadata file says was committed.
+//! What the table's snapshots say was committed.
 
 use std::collections::HashMap;
 
+use landfall_catalog::{CommittedRows, Snapshots};
 use landfall_messages::LedgerKey;
-use landfall_messages::marker::{BATCH_ID, MarkedObjects, marked_objects};
-use serde::Deserialize;
-
-/// The parts of a table's metadata file that matter here
-/// (<https://iceberg.apache.org/spec/#table-metadata-fields>).
-#[derive(Debug, Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    snapshots: Vec<Snapshot>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Snapshot {
-    snapshot_id: i64,
-    #[serde(default)]
-    sequence_number: i64,
-    /// Absent from the oldest tables.
-    #[serde(default)]
-    summary: HashMap<String, String>,
-}
-
-/// The rows of one object, committed by one snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Commit {
-    pub(super) batch_id: String,
-    pub(super) snapshot_id: String,
-    pub(super) rows: u64,
-}
+use landfall_messages::marker::{BATCH_ID, MarkedObjects, marked_objects, short_digest};
 
 /// Everything that the snapshots say of objects.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,48 +14,52 @@ pub(super) struct Committed {
     /// How many of them carry Landfall's marker.
     pub(super) marked: usize,
     /// By object id, its commits, the newest first. There should be one.
-    pub(super) by_id: HashMap<String, Vec<Commit>>,
+    pub(super) by_id: HashMap<String, Vec<CommittedRows>>,
     /// By the digest of an object id that is not written out, its commits, the newest first.
-    pub(super) by_digest: HashMap<String, Vec<Commit>>,
+    pub(super) by_digest: HashMap<String, Vec<CommittedRows>>,
     /// Names that are no object ids.
     pub(super) unreadable: usize,
 }
 
-/// Reads a metadata file. All snapshots count, not only the ancestors of the current one: what
-/// somebody rolled back was committed, and must not come back by itself.
-///
-/// # Errors
-/// When it is no such file.
-pub(super) fn committed(json: &[u8]) -> Result<Committed, serde_json::Error> {
-    let mut metadata: Metadata = serde_json::from_slice(json)?;
-    metadata.snapshots.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.sequence_number));
-    let mut committed = Committed { snapshots: metadata.snapshots.len(), ..Committed::default() };
-    for snapshot in &metadata.snapshots {
-        let Some(batch_id) = snapshot.summary.get(BATCH_ID) else { continue };
-        committed.marked += 1;
-        let commit = |rows| Commit {
-            batch_id: batch_id.clone(),
-            snapshot_id: snapshot.snapshot_id.to_string(),
-            rows,
-        };
-        match marked_objects(&snapshot.summary) {
-            None => committed.unreadable += 1,
-            Some(MarkedObjects::Ids(ids)) => {
-                for (id, rows) in ids {
-                    match LedgerKey::of_id(&id) {
-                        Some(_) => committed.by_id.entry(id).or_default().push(commit(rows)),
-                        None => committed.unreadable += 1,
+impl Committed {
+    /// Reads the marks of all snapshots.
+    pub(super) fn of(snapshots: &Snapshots) -> Self {
+        let all = snapshots.newest_first();
+        let mut committed = Self { snapshots: all.len(), ..Self::default() };
+        for snapshot in all {
+            let Some(batch_id) = snapshot.summary.get(BATCH_ID) else { continue };
+            committed.marked += 1;
+            let commit = |rows| CommittedRows {
+                batch_id: batch_id.clone(),
+                snapshot_id: snapshot.id.to_string(),
+                rows,
+            };
+            match marked_objects(&snapshot.summary) {
+                None => committed.unreadable += 1,
+                Some(MarkedObjects::Ids(ids)) => {
+                    for (id, rows) in ids {
+                        match LedgerKey::of_id(&id) {
+                            Some(_) => committed.by_id.entry(id).or_default().push(commit(rows)),
+                            None => committed.unreadable += 1,
+                        }
+                    }
+                }
+                Some(MarkedObjects::Digests(digests)) => {
+                    for (digest, rows) in digests {
+                        committed.by_digest.entry(digest).or_default().push(commit(rows));
                     }
                 }
             }
-            Some(MarkedObjects::Digests(digests)) => {
-                for (digest, rows) in digests {
-                    committed.by_digest.entry(digest).or_default().push(commit(rows));
-                }
-            }
         }
+        committed
     }
-    Ok(committed)
+
+    /// Whether the object is one that stood there as a digest; it has its name then.
+    pub(super) fn name(&mut self, id: &str) -> bool {
+        let Some(commits) = self.by_digest.remove(&short_digest(id)) else { return false };
+        self.by_id.entry(id.to_owned()).or_default().extend(commits);
+        true
+    }
 }
 
 #[cfg(test)]
@@ -110,40 +87,42 @@ pub(super) mod tests {
             "manifest-list": "s3://warehouse/m.avro"})
     }
 
-    pub(crate) fn metadata(snapshots: &[Value]) -> Vec<u8> {
+    pub(crate) fn committed(snapshots: &[Value]) -> Committed {
         let metadata = json!({"format-version": 2, "current-snapshot-id": 1, "schemas": [],
             "snapshots": snapshots});
-        metadata.to_string().into_bytes()
+        Committed::of(&Snapshots::of_metadata(metadata.to_string().as_bytes()).unwrap())
     }
 
     #[test]
     fn markers_become_commits_by_object() {
         let others = json!({"snapshot-id": 3, "summary": {"operation": "replace"}});
-        let json = metadata(&[snapshot(1, "b-1", &[1, 2]), others, snapshot(2, "b-2", &[2])]);
-        let committed = committed(&json).unwrap();
+        let committed = committed(&[snapshot(1, "b-1", &[1, 2]), others, snapshot(2, "b-2", &[2])]);
         assert_eq!((committed.snapshots, committed.marked, committed.unreadable), (3, 2, 0));
         let commits = |n: u64| &committed.by_id[&format!("s3://landing/orders/{n}.csv#v#1")];
         assert_eq!(
             *commits(1),
-            [Commit { batch_id: "b-1".into(), snapshot_id: "1".into(), rows: 10 }]
+            [CommittedRows { batch_id: "b-1".into(), snapshot_id: "1".into(), rows: 10 }]
         );
         let ids: Vec<_> = commits(2).iter().map(|commit| commit.snapshot_id.as_str()).collect();
         assert_eq!(ids, ["2", "1"], "the newest first");
     }
 
     #[test]
-    fn long_lists_are_digests() {
+    fn long_lists_are_digests_until_somebody_knows_the_names() {
         let many: Vec<u64> = (0..400).collect();
-        let committed = committed(&metadata(&[snapshot(1, "b-1", &many)])).unwrap();
+        let mut committed = committed(&[snapshot(1, "b-1", &many)]);
         assert_eq!((committed.by_id.len(), committed.by_digest.len()), (0, 400));
+        let seven = "s3://landing/orders/7.csv#v#1";
+        assert!(committed.name(seven));
+        assert!(!committed.name(seven), "it has its name");
+        assert!(!committed.name("s3://landing/orders/7.csv#v#2"));
+        assert_eq!((committed.by_id[seven][0].rows, committed.by_digest.len()), (70, 399));
     }
 
     #[test]
-    fn what_is_no_metadata_is_refused() {
-        assert!(committed(b"\x1f\x8b").is_err());
-        assert_eq!(committed(b"{}").unwrap(), Committed::default());
+    fn names_that_are_none_are_counted() {
         let mut broken = snapshot(1, "b", &[1]);
         broken["summary"]["landfall.objects"] = "[\"nonsense\"]".into();
-        assert_eq!(committed(&metadata(&[broken])).unwrap().unreadable, 1);
+        assert_eq!(committed(&[broken]).unreadable, 1);
     }
 }

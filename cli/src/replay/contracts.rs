@@ -11,20 +11,20 @@ const PREFIX: &str = "contracts/";
 
 /// One document, pinned to the version that was read.
 #[derive(Debug)]
-pub(super) struct Document {
-    pub(super) reference: ContractRef,
-    pub(super) reading: Reading,
+pub(crate) struct Document {
+    pub(crate) reference: ContractRef,
+    pub(crate) reading: Reading,
 }
 
 /// A document as a contract, or what it claims although it is broken.
 #[derive(Debug)]
-pub(super) enum Reading {
+pub(crate) enum Reading {
     Valid(Box<Contract>),
     Broken(Vec<(String, KeyPattern)>),
 }
 
 impl Document {
-    pub(super) fn of(reference: ContractRef, bytes: &[u8]) -> Self {
+    pub(crate) fn of(reference: ContractRef, bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let contract =
             std::str::from_utf8(bytes).ok().and_then(|t| landfall_contract::lint(t).ok());
@@ -33,6 +33,14 @@ impl Document {
             None => Reading::Broken(landfall_contract::claimed_locations(&text)),
         };
         Self { reference, reading }
+    }
+
+    /// The contract, unless the document is broken.
+    pub(crate) fn contract(&self) -> Option<&Contract> {
+        match &self.reading {
+            Reading::Valid(contract) => Some(contract),
+            Reading::Broken(_) => None,
+        }
     }
 
     fn path(&self) -> String {
@@ -44,7 +52,7 @@ impl Document {
 ///
 /// # Errors
 /// When the bucket cannot be listed or a document cannot be read.
-pub(super) async fn read_all(s3: &Client, bucket: &str) -> Result<Vec<Document>, Failure> {
+pub(crate) async fn read_all(s3: &Client, bucket: &str) -> Result<Vec<Document>, Failure> {
     let mut documents = Vec::new();
     let mut pages = s3.list_objects_v2().bucket(bucket).prefix(PREFIX).into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -88,7 +96,7 @@ async fn read(s3: &Client, bucket: &str, key: &str) -> Result<Option<Document>, 
 ///
 /// # Errors
 /// With the sentence to show.
-pub(super) fn claim<'a>(
+pub(crate) fn claim<'a>(
     object: &ObjectVersion,
     documents: &'a [Document],
 ) -> Result<(&'a ContractRef, &'a Contract), String> {

@@ -1,12 +1,14 @@
 //! `landfall replay`: refused and failed files, loaded again under today's contracts.
 
-mod contracts;
+pub(crate) mod contracts;
+mod history;
 mod plan;
 mod start;
 
 use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 
+use landfall_catalog::Catalog;
 use landfall_ledger::{ExecutionOwners, Ledger, State, Story};
 use serde::Serialize;
 
@@ -47,24 +49,25 @@ pub(crate) fn run(command: &ReplayCommand) -> Result<Outcome, Failure> {
     let state_machine_arn = stack.state_machine()?;
     let config_bucket = stack.config_bucket()?;
     let (table, job_name) = (stack.ledger()?, stack.glue_job()?);
+    let database = stack.glue_database()?;
     let connection = Connection::open(stack.local.as_ref())?;
     let sfn = aws_sdk_sfn::Client::new(&connection.config);
+    let glue = aws_sdk_glue::Client::new(&connection.config);
+    let catalog = Catalog::new(glue.clone(), connection.s3());
     let services = Services {
         ledger: Ledger::new(aws_sdk_dynamodb::Client::new(&connection.config), table),
-        owners: ExecutionOwners {
-            sfn: sfn.clone(),
-            glue: aws_sdk_glue::Client::new(&connection.config),
-            job_name,
-        },
+        owners: ExecutionOwners { sfn: sfn.clone(), glue, job_name },
         sfn,
         state_machine_arn,
     };
     let plan = connection.runtime.block_on(async {
-        let (stories, left_out) = select(&services.ledger, command, path.as_deref()).await?;
+        let (stories, mut left_out) = select(&services.ledger, command, path.as_deref()).await?;
         let documents = match stories.is_empty() {
             true => Vec::new(),
             false => contracts::read_all(&connection.s3(), &config_bucket).await?,
         };
+        let asked = history::ask(&catalog, &database, &documents, stories).await?;
+        let stories = asked.to_load(command.ignore_expired_snapshots, &mut left_out);
         let small = stack.lambda_engine_max_bytes().unwrap_or(plan::DEFAULT_SMALL_BYTES);
         let now = chrono::Utc::now();
         let mut plan = plan::plan(stories, &documents, &services.state_machine_arn, small, now);
