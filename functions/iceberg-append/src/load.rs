@@ -254,7 +254,8 @@ impl GoodRows {
         }
     }
 
-    /// Writes the rows, and looks whether their files still fit the memory.
+    /// Writes the rows, and looks after each partition whether the open files still fit the
+    /// memory.
     async fn write(
         &mut self,
         writer: &mut DataFileWriter,
@@ -269,8 +270,11 @@ impl GoodRows {
             return Ok(());
         }
         let batch = self.buffer.take().map_err(|error| do_not_fit(error.to_string()))?;
-        writer.write(batch).await?;
-        room.map_or(Ok(()), Room::look_at_memory)
+        for part in writer.split(batch)? {
+            writer.write(part).await?;
+            room.map_or(Ok(()), Room::look_at_memory)?;
+        }
+        Ok(())
     }
 }
 

@@ -79,8 +79,8 @@ impl Room {
         handed_over(beyond_time(self.read, self.total, self.started.elapsed(), left))
     }
 
-    /// Looks at the memory. Called after rows were written: it is the open data files that take
-    /// it, however few bytes the rows were read from.
+    /// Looks at the memory. Called after the rows of a partition were written: it is the open data
+    /// files that take it, however few bytes the rows were read from.
     ///
     /// # Errors
     /// [`Error::HandOver`] when too much of it is in use.

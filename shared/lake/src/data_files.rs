@@ -57,6 +57,13 @@ impl LocationGenerator for BatchLocation {
     }
 }
 
+/// Rows of one partition; of a table without partitions, all.
+#[derive(Debug)]
+pub struct PartitionRows {
+    key: PartitionKey,
+    rows: RecordBatch,
+}
+
 /// Data files that no snapshot holds yet.
 #[derive(Debug)]
 pub struct WrittenFiles {
@@ -133,22 +140,31 @@ impl DataFileWriter {
         self.arrow_schema.clone()
     }
 
-    /// Writes rows.
+    /// The rows by partition, each part to be [written](Self::write) by itself: a partition that
+    /// was not met before opens a file, whose encoders take memory for every column.
+    ///
+    /// # Errors
+    /// [`LakeError`] when a partition value cannot be computed.
+    pub fn split(&self, batch: RecordBatch) -> Result<Vec<PartitionRows>, LakeError> {
+        match &self.splitter {
+            None => Ok(vec![PartitionRows { key: self.unpartitioned.clone(), rows: batch }]),
+            Some(splitter) => {
+                let parts = splitter.split(&batch);
+                let parts = parts.map_err(|error| LakeError::of_iceberg(&self.identity, error))?;
+                Ok(parts.into_iter().map(|(key, rows)| PartitionRows { key, rows }).collect())
+            }
+        }
+    }
+
+    /// Writes the rows of one partition.
     ///
     /// # Errors
     /// [`LakeError`] when they cannot be encoded or S3 does not take them.
-    pub async fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
-        let refused = |error| LakeError::of_iceberg(&self.identity, error);
-        self.rows += batch.num_rows() as u64;
-        match &self.splitter {
-            None => self.writer.write(self.unpartitioned.clone(), batch).await.map_err(refused),
-            Some(splitter) => {
-                for (partition, rows) in splitter.split(&batch).map_err(refused)? {
-                    self.writer.write(partition, rows).await.map_err(refused)?;
-                }
-                Ok(())
-            }
-        }
+    pub async fn write(&mut self, part: PartitionRows) -> Result<(), LakeError> {
+        let PartitionRows { key, rows } = part;
+        self.rows += rows.num_rows() as u64;
+        let written = self.writer.write(key, rows).await;
+        written.map_err(|error| LakeError::of_iceberg(&self.identity, error))
     }
 
     /// Gives up: removes the files that were finished. Parts of an unfinished upload are not

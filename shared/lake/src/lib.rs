@@ -20,7 +20,7 @@ pub use landfall_table_schema::parse_type;
 
 pub use catalog::{Lake, LoadedTable};
 pub use commit::{Commit, CommitOutcome};
-pub use data_files::{DataFileWriter, WrittenFiles};
+pub use data_files::{DataFileWriter, PartitionRows, WrittenFiles};
 pub use error::LakeError;
 pub use marker::{BATCH_ID, Marker, OBJECT_DIGESTS, OBJECT_ROWS, OBJECTS};
 pub use schema::ColumnToAdd;

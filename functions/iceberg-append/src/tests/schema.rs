@@ -53,7 +53,9 @@ async fn write(world: &World, identity: &TableIdentity, batch_id: &str, row: &[V
     let output = output_columns(&loaded.table_schema().unwrap());
     let mut rows = RowBuffer::new(writer.arrow_schema(), &output);
     rows.push(row).unwrap();
-    writer.write(rows.take().unwrap()).await.unwrap();
+    for part in writer.split(rows.take().unwrap()).unwrap() {
+        writer.write(part).await.unwrap();
+    }
     let written = writer.close().await.unwrap();
     let marker = Marker { batch_id: batch_id.into(), objects: Vec::new() };
     let outcome = lake.commit_append(&loaded, written.files, &marker).await.unwrap();
