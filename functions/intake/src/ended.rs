@@ -39,8 +39,9 @@ struct Leftovers {
     batch: Batch,
     /// Objects without an answer.
     open: Vec<ObjectVersion>,
-    /// Objects that the execution called failed, which the table may know better.
-    failed: Vec<ObjectVersion>,
+    /// Objects that somebody called failed, which the table may know better, each with the batch
+    /// that owns it now.
+    failed: Vec<(ObjectVersion, String)>,
     /// The table that knows; none when nobody can have committed anything.
     table: Option<TableIdentity>,
 }
@@ -54,7 +55,8 @@ enum Standing {
     Unowned,
     /// The execution owes it an answer, and may have committed it.
     Claimed,
-    /// The execution called it failed, and may have committed it.
+    /// It is called failed, and the execution may have committed it: after its failure path said so,
+    /// or after another batch had taken the object over and failed.
     Failed,
 }
 
@@ -133,11 +135,14 @@ async fn examine(
     let (mut open, mut failed, mut may_be_committed) = (Vec::new(), Vec::new(), false);
     for object in &input.batch.objects {
         let Some(entry) = deps.ledger.find(&object.ledger_key()).await? else { continue };
-        let standing = standing(&entry, &input.batch.id, arn, succeeded);
+        let standing = standing(&entry, arn, succeeded);
         match standing {
             Standing::Answered => {}
             Standing::Unowned | Standing::Claimed => open.push(object.clone()),
-            Standing::Failed => failed.push(object.clone()),
+            Standing::Failed => {
+                let owner = entry.batch_id.unwrap_or_else(|| input.batch.id.clone());
+                failed.push((object.clone(), owner));
+            }
         }
         may_be_committed |= matches!(standing, Standing::Claimed | Standing::Failed);
     }
@@ -171,17 +176,15 @@ async fn examine(
     Ok(Some(left))
 }
 
-/// Where the object stands with the execution. A failure may have been recorded by another execution
-/// of the batch than the one that claimed the object, and the item names the latter.
-fn standing(entry: &Entry, batch_id: &str, execution_arn: &str, succeeded: bool) -> Standing {
+/// Where the object stands with the execution.
+fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
     match entry.state {
         State::Claimed if entry.execution_arn.as_deref() == Some(execution_arn) => {
             Standing::Claimed
         }
-        State::Failed if entry.batch_id.as_deref() == Some(batch_id) => Standing::Failed,
+        State::Failed => Standing::Failed,
         State::Received if !succeeded && entry.batch_id.is_none() => Standing::Unowned,
         State::Claimed
-        | State::Failed
         | State::Received
         | State::Committed
         | State::Quarantined
@@ -233,23 +236,29 @@ async fn commits_of(
         }
         Err(error) => return Err(error.into()),
     };
-    Ok(snapshots.commits_of(leftovers.iter().flat_map(|left| left.open.iter().chain(&left.failed))))
+    Ok(snapshots.commits_of(leftovers.iter().flat_map(|left| left.objects().map(|(it, _)| it))))
 }
 
 impl Leftovers {
+    /// Each object, with the batch that owns it.
+    fn objects(&self) -> impl Iterator<Item = (&ObjectVersion, &str)> {
+        let open = self.open.iter().map(|object| (object, self.batch.id.as_str()));
+        open.chain(self.failed.iter().map(|(object, owner)| (object, owner.as_str())))
+    }
+
     async fn settle(
         self,
         deps: &Deps,
         commits: &HashMap<String, CommittedRows>,
     ) -> Result<(), Error> {
-        for object in self.open.iter().chain(&self.failed) {
+        for (object, owner) in self.objects() {
             let Some(commit) = commits.get(&object.id()) else { continue };
             tracing::warn!(
                 object = object.path(),
                 version = %object.version,
                 execution = self.execution_name,
                 snapshot = commit.snapshot_id,
-                "the execution ended after its commit and before the ledger said so"
+                "its rows are in the table, and the ledger did not say so"
             );
             let settlement = Settlement {
                 batch_id: commit.batch_id.clone(),
@@ -259,7 +268,7 @@ impl Leftovers {
                 rejected_rows: None,
                 snapshot_id: Some(commit.snapshot_id.clone()),
             };
-            deps.ledger.settle(&object.ledger_key(), &self.batch.id, &settlement).await?;
+            deps.ledger.settle(&object.ledger_key(), owner, &settlement).await?;
         }
         for object in self.open.iter().filter(|object| !commits.contains_key(&object.id())) {
             tracing::error!(

@@ -139,6 +139,22 @@ async fn rows_that_the_batch_before_had_committed_are_settled_in_its_name() {
     assert_eq!(text(&fixture, "batchId").as_deref(), Some("the batch before"));
 }
 
+/// An attempt lost the object to another batch after it had read its claims for the last time. It
+/// committed, could not settle what is not its own, and the other batch failed.
+#[tokio::test]
+async fn rows_that_another_batch_calls_failed_are_settled_at_the_end_of_who_committed_them() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "failed").await;
+    fixture.own("orders/a.csv", "v#v1", "the taker");
+    let batch = fixture.started()[0].batch.id.clone();
+    commit(&fixture, &batch, "orders/a.csv");
+    let ended = end(&fixture, "SUCCEEDED", true);
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "committed");
+    assert_eq!(text(&fixture, "batchId"), Some(batch));
+    assert_eq!(fixture.started().len(), 1);
+}
+
 #[tokio::test]
 async fn nothing_is_failed_while_the_table_cannot_be_asked() {
     let fixture = Fixture::orders();
