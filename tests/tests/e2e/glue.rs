@@ -1,5 +1,6 @@
 //! The Glue path: a job that is really run, and how its end comes back.
 
+use aws_sdk_glue::types::JobRun;
 use aws_sdk_sfn::types::ExecutionStatus;
 
 use crate::contracts::{TestContract, good_file};
@@ -7,7 +8,21 @@ use crate::stack::Stack;
 
 /// The runner takes one run at a time, and each takes as long as Spark takes to start: a test
 /// begins to wait when it is its turn.
-static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+pub(crate) static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+impl Stack {
+    /// The run that was started for a batch of the dataset.
+    pub(crate) async fn run_of(&self, dataset: &str) -> Option<JobRun> {
+        let runs = self.glue.get_job_runs().job_name(self.output("GlueJobName"));
+        let runs = runs.into_paginator().items().send();
+        let runs: Vec<JobRun> = runs.collect::<Result<_, _>>().await.expect("runs");
+        let document = format!("/batches/{dataset}-");
+        runs.into_iter().find(|run| {
+            let mut arguments = run.arguments().into_iter().flat_map(|all| all.values());
+            arguments.any(|value| value.contains(&document))
+        })
+    }
+}
 
 #[tokio::test]
 async fn a_batch_for_glue_is_loaded_by_the_job() {
@@ -121,8 +136,8 @@ async fn rows_are_updated_and_deleted_by_their_key() {
     );
 }
 
-/// A column that Spark cannot write stops the run, and its own words must reach the person who
-/// is paged.
+/// The contract is deleted while Spark starts, so the run fails, and its own words must reach the
+/// person who is paged.
 #[tokio::test]
 async fn a_failed_run_fails_the_execution_with_glues_message() {
     let _turn = TURN.lock().await;
@@ -131,27 +146,24 @@ async fn a_failed_run_fails_the_execution_with_glues_message() {
     let alerts = stack.alerts_of(&dataset).await;
     let mut contract = TestContract::of(&dataset, stack.landing());
     contract.policy = &[("engine", "glue")];
-    contract.columns = "      - {name: clock, logicalType: time}\n";
     stack.put_contract(&dataset, &contract.text()).await;
-    let key = format!("{dataset}/clocks.csv");
-    stack
-        .upload(
-            &key,
-            "id,name,amount,day,at,clock\n1,Ann,1,2026-11-01,2026-11-01T00:00:00Z,08:00:00\n",
-        )
-        .await;
+    let key = format!("{dataset}/a.csv");
+    stack.upload(&key, good_file(1, 5)).await;
+    stack.wait("the run", async || stack.run_of(&dataset).await).await;
+    stack.delete_contract(&dataset).await;
 
     let execution = stack.one_execution(&dataset).await;
     assert_eq!(execution.status, ExecutionStatus::Failed, "{execution:#?}");
     assert_eq!(execution.error.as_deref(), Some("Glue.RunFailed"), "{execution:#?}");
-    let words = "Job.ContractUnsupported: column clock";
-    assert!(execution.cause.as_deref().unwrap_or_default().contains(words), "{execution:#?}");
+    let words =
+        format!("Object.Gone: s3://{}/contracts/{dataset}.yaml", stack.output("ConfigBucket"));
+    assert!(execution.cause.as_deref().unwrap_or_default().contains(&words), "{execution:#?}");
     for state in ["Describe failure", "Alert on failure", "Record failure", "Fail"] {
         assert!(execution.went_through(state), "{state}: {:?}", execution.states);
     }
     let alert = alerts.next_alert().await;
     assert_eq!((alert.kind.as_str(), alert.severity.as_str()), ("failure", "error"));
-    assert!(alert.text().contains("clock"), "{}", alert.text());
+    assert!(alert.text().contains("Object.Gone"), "{}", alert.text());
     let item = &stack.ledger(&key).await[0];
     assert_eq!(item["state"], "failed", "{item:?}");
     assert!(item["reason"].contains("Glue.RunFailed"), "{item:?}");

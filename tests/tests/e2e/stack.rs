@@ -42,6 +42,7 @@ pub(crate) struct Stack {
     pub(crate) sns: aws_sdk_sns::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) glue: aws_sdk_glue::Client,
     pub(crate) eventbridge: aws_sdk_eventbridge::Client,
 }
 
@@ -112,6 +113,7 @@ impl Stack {
             sns: aws_sdk_sns::Client::new(&sdk),
             sqs: aws_sdk_sqs::Client::new(&sdk),
             dynamodb: aws_sdk_dynamodb::Client::new(&sdk),
+            glue: aws_sdk_glue::Client::new(&sdk),
             eventbridge: aws_sdk_eventbridge::Client::new(&sdk),
             file,
             path,
@@ -154,6 +156,22 @@ impl Stack {
         serde_json::json!({"bucket": bucket, "key": key, "etag": etag})
     }
 
+    /// Deletes every version of a contract.
+    pub(crate) async fn delete_contract(&self, dataset: &str) {
+        let (bucket, key) = (self.output("ConfigBucket"), format!("contracts/{dataset}.yaml"));
+        let found = self.s3.list_object_versions().bucket(bucket).prefix(&key).send().await;
+        for version in found.expect("versions").versions() {
+            self.s3
+                .delete_object()
+                .bucket(bucket)
+                .key(&key)
+                .set_version_id(version.version_id().map(str::to_owned))
+                .send()
+                .await
+                .expect("delete");
+        }
+    }
+
     /// Puts an object and gives its ETag.
     pub(crate) async fn put(&self, bucket: &str, key: &str, body: impl Into<Vec<u8>>) -> String {
         self.s3
@@ -193,6 +211,20 @@ impl Stack {
             .collect()
     }
 
+    /// The keys of a table's files in the warehouse.
+    pub(crate) async fn warehouse_keys(&self, table: &str) -> Vec<String> {
+        let bucket = self.output("WarehouseBucket");
+        let pages = self.s3.list_objects_v2().bucket(bucket).into_paginator().send();
+        let pages = pages.try_collect().await.expect("list");
+        let keys = pages.iter().flat_map(|page| page.contents()).filter_map(|object| object.key());
+        keys.filter(|key| key.contains(&format!("/{table}/"))).map(str::to_owned).collect()
+    }
+
+    /// The log of a run, once the script runs.
+    pub(crate) fn glue_run_log(&self, run_id: &str) -> PathBuf {
+        self.path().with_file_name("glue-runs").join(format!("{run_id}.log"))
+    }
+
     /// The `.reason.json` of the quarantined object.
     pub(crate) async fn quarantine_reason(&self, dataset: &str, key: &str) -> Value {
         let keys = self.keys(&format!("quarantine/{dataset}/")).await;
@@ -218,6 +250,23 @@ impl Stack {
         let mut executions = self.executions(dataset, 1).await;
         assert_eq!(executions.len(), 1, "{executions:#?}");
         executions.remove(0)
+    }
+
+    /// The ARN of the dataset's only execution that runs.
+    pub(crate) async fn running_execution(&self, dataset: &str) -> String {
+        let running = self
+            .sfn
+            .list_executions()
+            .state_machine_arn(self.output("StateMachineArn"))
+            .status_filter(ExecutionStatus::Running)
+            .send()
+            .await
+            .expect("executions");
+        let prefix = format!("{dataset}-");
+        let mut ours = running.executions().iter().filter(|one| one.name().starts_with(&prefix));
+        let arn = ours.next().expect("one that runs").execution_arn().to_owned();
+        assert!(ours.next().is_none(), "{dataset} has more than one");
+        arn
     }
 
     async fn ended(&self, prefix: &str) -> Vec<Execution> {
@@ -324,6 +373,26 @@ impl Stack {
             .expect("PyIceberg");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("table")
+    }
+
+    /// Gives a function another amount of memory, in MB. Invocations that are under way are cut
+    /// off, as by a crash.
+    pub(crate) fn set_memory(&self, function: &str, megabytes: u32) {
+        const CHANGE: &str = "import sys
+from pathlib import Path
+from local.stack import Stack
+stack = Stack.read(Path(sys.argv[1]))
+stack.client('lambda').update_function_configuration(
+    FunctionName=f'{stack.name}-{sys.argv[2]}', MemorySize=int(sys.argv[3])
+)";
+        let output = Command::new(&self.file.tools_python)
+            .args(["-c", CHANGE])
+            .arg(self.path())
+            .args([function, &megabytes.to_string()])
+            .current_dir(&self.file.root)
+            .output()
+            .expect("Python");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A subscriber to the alerts of one dataset.
