@@ -21,4 +21,4 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     started = session.start(tmp_path_factory.mktemp("spark"))
     yield started
-    started.stop()
+    session.stop(started)
