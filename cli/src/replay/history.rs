@@ -67,7 +67,11 @@ pub(super) async fn ask(
 
 impl Asked {
     /// What may be loaded; the rest is left out, with the reason.
-    pub(super) fn to_load(self, ignore_expired: bool, left_out: &mut Vec<LeftOut>) -> Vec<Story> {
+    pub(super) fn into_loadable(
+        self,
+        ignore_expired: bool,
+        left_out: &mut Vec<LeftOut>,
+    ) -> Vec<Story> {
         let mut to_load = self.clear;
         for (story, table, commit) in self.committed {
             let dataset = table.rsplit('.').next().unwrap_or_default();
@@ -144,7 +148,7 @@ mod tests {
         let documents = orders();
         let asked = ask(&table(oldest_ms), "landfall", &documents, stories).await.unwrap();
         let mut left_out = Vec::new();
-        let to_load = asked.to_load(ignore, &mut left_out);
+        let to_load = asked.into_loadable(ignore, &mut left_out);
         assert!(left_out.iter().all(|left| left.is_problem));
         (to_load.len(), left_out.into_iter().map(|left| left.reason).collect())
     }

@@ -67,7 +67,7 @@ pub(crate) fn run(command: &ReplayCommand) -> Result<Outcome, Failure> {
             false => contracts::read_all(&connection.s3(), &config_bucket).await?,
         };
         let asked = history::ask(&catalog, &database, &documents, stories).await?;
-        let stories = asked.to_load(command.ignore_expired_snapshots, &mut left_out);
+        let stories = asked.into_loadable(command.ignore_expired_snapshots, &mut left_out);
         let small = stack.lambda_engine_max_bytes().unwrap_or(plan::DEFAULT_SMALL_BYTES);
         let now = chrono::Utc::now();
         let mut plan = plan::plan(stories, &documents, &services.state_machine_arn, small, now);

@@ -161,7 +161,7 @@ async fn nothing_is_failed_while_the_table_cannot_be_asked() {
     owned_by(&fixture, "own", "claimed").await;
     let ended = end(&fixture, "ABORTED", true);
     fixture.set(|world| world.tables_unavailable = true);
-    assert_eq!(fixture.deliver(&[ended.clone()]).await, ["m0"]);
+    assert_eq!(fixture.deliver(std::slice::from_ref(&ended)).await, ["m0"]);
     assert_eq!(state(&fixture), "claimed");
     // Which table it is, the contract says.
     fixture.set(|world| {
@@ -178,7 +178,7 @@ async fn a_failure_for_want_of_a_contract_or_a_table_stays_one() {
     owned_by(&fixture, "own", "failed").await;
     let ended = end(&fixture, "FAILED", true);
     fixture.set(|world| world.metadata = Some("no metadata".into()));
-    assert!(fixture.deliver(&[ended.clone()]).await.is_empty());
+    assert!(fixture.deliver(std::slice::from_ref(&ended)).await.is_empty());
     fixture.set(|world| world.contracts.clear());
     assert!(fixture.deliver(&[ended]).await.is_empty());
     assert_eq!(state(&fixture), "failed");
@@ -205,7 +205,11 @@ async fn nothing_is_settled_before_the_glue_run_has_stopped() {
         world.runs.insert("jr_1".into(), JobRunState::Running);
     });
     let ended = end(&fixture, "ABORTED", true);
-    assert_eq!(fixture.deliver(&[ended.clone()]).await, ["m0"], "the queue brings it again");
+    assert_eq!(
+        fixture.deliver(std::slice::from_ref(&ended)).await,
+        ["m0"],
+        "the queue brings it again"
+    );
     assert_eq!(state(&fixture), "claimed");
     assert_eq!(fixture.world.lock().unwrap().stopped_runs, ["jr_1"]);
     // It committed before it heard of its end.
