@@ -24,6 +24,13 @@ pub enum Action {
     StopRun(usize),
     /// The failure path writes one item.
     RecordFailure(usize),
+    /// Somebody stops the batch's execution, or it times out as a whole.
+    Abort(usize),
+    /// A while after an execution has ended, its objects are looked at once more.
+    /// Numbered as they stand in the world.
+    LookAtEnded(usize),
+    /// A snapshot expires, as they stand in the table.
+    Expire(usize),
     /// A commit that nobody waits for arrives.
     Arrive(usize),
     /// Somebody else commits to the table.
@@ -39,6 +46,10 @@ pub(crate) fn possible(protocol: &Protocol, world: &World, actions: &mut Vec<Act
                 actions.push(Action::StartAgain(batch));
             }
             Execution::Running { .. } | Execution::Over { .. } => {}
+        }
+        let runs = matches!(execution, Execution::Running { .. } | Execution::Failing { .. });
+        if runs && world.budget.aborts > 0 {
+            actions.push(Action::Abort(batch));
         }
     }
     for (index, attempt) in world.attempts.iter().enumerate() {
@@ -64,7 +75,16 @@ pub(crate) fn possible(protocol: &Protocol, world: &World, actions: &mut Vec<Act
             actions.push(Action::StopRun(index));
         }
     }
+    for (index, (batch, number, _)) in world.ended.iter().enumerate() {
+        if can_be_looked_at(protocol, world, *batch, *number) {
+            actions.push(Action::LookAtEnded(index));
+        }
+    }
     actions.extend((0..world.requests.len()).map(Action::Arrive));
+    if world.budget.expiries > 0 && nothing_is_left_to_do(protocol, world) {
+        let kept = world.table.snapshots.iter().enumerate().filter(|(_, it)| !it.expired);
+        actions.extend(kept.map(|(index, _)| Action::Expire(index)));
+    }
     if world.budget.foreign_commits > 0 {
         actions.push(Action::ForeignCommit);
     }
@@ -81,6 +101,28 @@ fn can_step(protocol: &Protocol, world: &World, attempt: &Attempt) -> bool {
     let runs = protocol.batches[batch].engine == Engine::Glue
         && world.attempts.iter().any(|other| other.batch == batch);
     world.executions[batch].is_alive(number) || !runs
+}
+
+/// Whether it is time to look at the objects of an execution that has ended: no Lambda of it can run any more, and its Glue run has stopped.
+fn can_be_looked_at(protocol: &Protocol, world: &World, batch: usize, number: u8) -> bool {
+    let waits_for_attempts =
+        protocol.batches[batch].engine == Engine::Lambda || protocol.rules.ended_waits_for_the_run;
+    let is_of = |attempt: &Attempt| attempt.batch == batch && attempt.execution == number;
+    world.requests.iter().all(|request| request.snapshot.batch != batch)
+        && (!waits_for_attempts || !world.attempts.iter().any(is_of))
+}
+
+/// Whether no mechanism will touch anything by itself. What is failed by then, only people start
+/// again: snapshots are kept for longer than everything else takes.
+fn nothing_is_left_to_do(protocol: &Protocol, world: &World) -> bool {
+    world.attempts.is_empty()
+        && world.requests.is_empty()
+        && world.ended.is_empty()
+        && world.executions.iter().enumerate().all(|(batch, execution)| match execution {
+            Execution::NotDelivered | Execution::Over { succeeded: false, .. } => true,
+            Execution::Over { .. } => !needs_another_start(protocol, world, batch),
+            Execution::Running { .. } | Execution::Failing { .. } => false,
+        })
 }
 
 /// Whether the batch's last execution left an object of its own unsettled: it failed, or an
@@ -137,7 +179,24 @@ pub(crate) fn take(protocol: &Protocol, world: &mut World, action: Action) {
         Action::StopRun(index) => {
             world.attempts.swap_remove(index);
         }
-        Action::RecordFailure(batch) => record_failure(world, batch),
+        Action::RecordFailure(batch) => record_failure(protocol, world, batch),
+        Action::Abort(batch) => {
+            let (Execution::Running { number, .. } | Execution::Failing { number, .. }) =
+                world.executions[batch]
+            else {
+                return;
+            };
+            world.budget.aborts -= 1;
+            for attempt in world.attempts.iter_mut().filter(|attempt| attempt.batch == batch) {
+                attempt.awaited = false;
+            }
+            end(protocol, world, batch, number, false);
+        }
+        Action::LookAtEnded(index) => look_at_ended(protocol, world, index),
+        Action::Expire(index) => {
+            world.budget.expiries -= 1;
+            world.table.snapshots[index].expired = true;
+        }
         Action::Arrive(index) => {
             let request = world.requests.swap_remove(index);
             if request.version == world.table.version || !protocol.rules.commit_compares {
@@ -169,7 +228,7 @@ fn end_or_go_on(protocol: &Protocol, world: &mut World, attempt: Attempt) {
         return;
     }
     if succeeded {
-        world.executions[batch] = Execution::Over { number, succeeded: true };
+        end(protocol, world, batch, number, true);
     } else if may_retry {
         world.executions[batch] = Execution::Running { number, may_retry: false };
         world.attempts.push(Attempt::new(batch, number));
@@ -180,7 +239,7 @@ fn end_or_go_on(protocol: &Protocol, world: &mut World, attempt: Attempt) {
 }
 
 /// The shared failure path: `failed`, unless the item is another's or settled.
-fn record_failure(world: &mut World, batch: usize) {
+fn record_failure(protocol: &Protocol, world: &mut World, batch: usize) {
     let Execution::Failing { number, left } = world.executions[batch] else { return };
     if let Some(object) = each(left).next() {
         let entry = &world.ledger[object];
@@ -190,7 +249,42 @@ fn record_failure(world: &mut World, batch: usize) {
         }
         world.executions[batch] = Execution::Failing { number, left: left & !(1 << object) };
     } else {
-        world.executions[batch] = Execution::Over { number, succeeded: false };
+        end(protocol, world, batch, number, false);
+    }
+}
+
+fn end(protocol: &Protocol, world: &mut World, batch: usize, number: u8, succeeded: bool) {
+    world.executions[batch] = Execution::Over { number, succeeded };
+    // As long as no marker is forgotten, whoever starts an object again finds it by itself.
+    if protocol.budget.expiries > 0 {
+        world.ended.push((batch, number, succeeded));
+    }
+}
+
+/// Gives each object of the execution its answer, and it is the table's: unless the item is
+/// another's by now. What is called failed may be so by another batch, which had taken the object
+/// over before this one committed it.
+fn look_at_ended(protocol: &Protocol, world: &mut World, index: usize) {
+    let (batch, number, succeeded) = world.ended.swap_remove(index);
+    let rules = protocol.rules;
+    for object in each(protocol.batches[batch].objects) {
+        let entry = &world.ledger[object];
+        let (is_own, asks) = match entry.phase {
+            // What an execution left that succeeded is started again instead.
+            Phase::Claimed => {
+                let is_own = !succeeded && entry.owner == Some((batch, number));
+                (is_own, rules.ended_asks_the_table)
+            }
+            Phase::Failed => (true, rules.ended_doubts_failures),
+            Phase::Received | Phase::Committed => continue,
+        };
+        let answer = match asks && world.table.remembers(object) {
+            true => Phase::Committed,
+            false => Phase::Failed,
+        };
+        if is_own && entry.phase != answer {
+            world.write_entry(object, |entry| entry.phase = answer);
+        }
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Attempt {
     pub step: Step,
     /// Objects it has claimed and not found in the table.
     pub ours: Objects,
+    /// Of these, those that the ledger said this batch has committed.
+    pub settled: Objects,
     /// By object, the batches that it was taken over from, one bit each.
     pub previous_owners: [u8; OBJECTS],
     /// The table's version when it was loaded.
@@ -72,6 +74,7 @@ impl Attempt {
             awaited: true,
             step: Step::Claim(0),
             ours: 0,
+            settled: 0,
             previous_owners: [0; OBJECTS],
             version: 0,
             files: None,
@@ -115,8 +118,9 @@ impl Attempt {
         if free || !protocol.rules.claims_are_conditional {
             self.take_claim(world, object);
         } else if own {
-            // Committed by an earlier attempt: the marker will say so.
+            // Committed by an earlier attempt: the marker will say so, unless it has expired.
             self.ours |= 1 << object;
+            self.settled |= 1 << object;
             self.previous_owners[object] = entry.previous_owners;
             self.step = Step::Claim(object + 1);
         } else if entry.phase == Phase::Committed {
@@ -172,6 +176,10 @@ impl Attempt {
         if found != 0 {
             self.discard_files(protocol, world);
             self.step = Step::SettleFound(found);
+        } else if protocol.rules.settled_needs_no_marker && self.ours & self.settled != 0 {
+            self.discard_files(protocol, world);
+            self.ours &= !self.settled;
+            self.step = if self.ours == 0 { Step::Done } else { Step::Load };
         } else {
             let written = self.files.is_some();
             self.step = if written { Step::ReadClaims } else { Step::Write };
@@ -191,7 +199,9 @@ impl Attempt {
             let batches = previous | (1 << self.batch);
             let stands = world.table.snapshots.iter().any(|snapshot| {
                 let listed = snapshot.objects & (1 << object) != 0;
-                batches & (1 << snapshot.batch) != 0 && (listed || !rules.markers_list_objects)
+                batches & (1 << snapshot.batch) != 0
+                    && (listed || !rules.markers_list_objects)
+                    && !snapshot.expired
             });
             if stands {
                 found |= 1 << object;
@@ -206,8 +216,19 @@ impl Attempt {
             .any(|object| world.ledger[object].owner.is_none_or(|(batch, _)| batch != self.batch));
         if reads && lost {
             self.fail(protocol, world);
-        } else {
-            self.step = Step::Commit;
+            return;
+        }
+        self.step = Step::Commit;
+        for object in each(self.ours) {
+            let previous = world.ledger[object].previous_owners;
+            if reads
+                && protocol.rules.reads_previous_owners_again
+                && self.previous_owners[object] != previous
+            {
+                // The batch lost it, and took it over again from whoever had it in between.
+                self.previous_owners[object] = previous;
+                self.step = Step::Load;
+            }
         }
     }
 
@@ -216,7 +237,7 @@ impl Attempt {
             self.step = Step::Load;
             return;
         };
-        let snapshot = Snapshot { batch: self.batch, objects, files };
+        let snapshot = Snapshot { batch: self.batch, objects, files, expired: false };
         let compares = self.version == world.table.version || !protocol.rules.commit_compares;
         match reply {
             Reply::Arrives if compares => {

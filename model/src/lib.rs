@@ -58,6 +58,11 @@ pub struct Budget {
     pub lost_replies: u8,
     /// Commits by others to the same table.
     pub foreign_commits: u8,
+    /// Executions that somebody stops, or that time out as a whole: they end at once, and never
+    /// come to their failure path.
+    pub aborts: u8,
+    /// Snapshots that expire, once no mechanism has anything left to do.
+    pub expiries: u8,
 }
 
 /// The rules of the protocol, each of which can be left out.
@@ -77,8 +82,13 @@ pub struct Rules {
     pub looks_for_previous_owners: bool,
     /// A marker counts for the objects that it lists, not for all of the batch.
     pub markers_list_objects: bool,
+    /// What the ledger calls committed is not written again, also when its marker has expired.
+    pub settled_needs_no_marker: bool,
     /// The claims are read again between loading the table and committing.
     pub reads_claims_again: bool,
+    /// And with them the batches that the objects were taken over from: an object that was lost and
+    /// taken over again since was another batch's in between.
+    pub reads_previous_owners_again: bool,
     /// The commit compares the version that was loaded.
     pub commit_compares: bool,
     /// After a conflict the table is loaded and searched again.
@@ -91,6 +101,12 @@ pub struct Rules {
     pub failed_is_not_final: bool,
     /// So is one that succeeded and still owns an unsettled object when its attempts are over.
     pub leftovers_are_started_again: bool,
+    /// When an execution is over, the table is asked before its open objects are called failed.
+    pub ended_asks_the_table: bool,
+    /// And before the failures that it recorded are believed.
+    pub ended_doubts_failures: bool,
+    /// The table is asked when no Glue run of it can commit any more.
+    pub ended_waits_for_the_run: bool,
 }
 
 impl Rules {
@@ -103,12 +119,17 @@ impl Rules {
         looks_for_its_marker: true,
         looks_for_previous_owners: true,
         markers_list_objects: true,
+        settled_needs_no_marker: true,
         reads_claims_again: true,
+        reads_previous_owners_again: true,
         commit_compares: true,
         conflict_starts_over: true,
         unknown_starts_over: true,
         unknown_keeps_files: true,
         failed_is_not_final: true,
+        ended_asks_the_table: true,
+        ended_doubts_failures: true,
+        ended_waits_for_the_run: true,
         leftovers_are_started_again: true,
     };
 }

@@ -14,6 +14,9 @@ pub struct World {
     pub executions: Vec<Execution>,
     /// Attempts that still do something, in no order that matters.
     pub attempts: Vec<Attempt>,
+    /// Executions that ended, whose objects are still to be looked at once more: batch, number,
+    /// and whether it succeeded.
+    pub ended: Vec<(usize, u8, bool)>,
     /// Commits that nobody waits for any more and that may still arrive.
     pub requests: Vec<Request>,
     /// What may still go wrong.
@@ -42,6 +45,8 @@ pub struct Snapshot {
     pub objects: Objects,
     /// Its data files.
     pub files: u8,
+    /// Whether it has expired: its rows stay, its marker is gone.
+    pub expired: bool,
 }
 
 /// One object's ledger item.
@@ -115,6 +120,7 @@ impl World {
             ledger: std::array::from_fn(|_| entry.clone()),
             executions: vec![Execution::NotDelivered; protocol.batches.len()],
             attempts: Vec::new(),
+            ended: Vec::new(),
             requests: Vec::new(),
             budget: protocol.budget,
             next_files: 0,
@@ -125,6 +131,7 @@ impl World {
     /// Puts what has no order into one, so that equal worlds are equal.
     pub(crate) fn normalize(&mut self) {
         self.attempts.sort();
+        self.ended.sort_unstable();
         self.requests.sort();
         // A request that compares a version of the past can only be refused.
         let version = self.table.version;
@@ -147,6 +154,12 @@ impl Table {
     pub(crate) fn commit(&mut self, snapshot: Snapshot) {
         self.version += 1;
         self.snapshots.push(snapshot);
+    }
+
+    /// Whether a snapshot that has not expired says that it has the object's rows.
+    pub fn remembers(&self, object: usize) -> bool {
+        let holds = |snapshot: &Snapshot| snapshot.objects & (1 << object) != 0;
+        self.snapshots.iter().any(|snapshot| !snapshot.expired && holds(snapshot))
     }
 
     /// Whether a snapshot of ours has the object's rows.

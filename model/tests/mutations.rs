@@ -34,7 +34,29 @@ fn counterexample(engines: [Engine; 2], budget: Budget, rules: Rules) -> Vec<Act
     actions
 }
 
-const NOTHING: Budget = Budget { crashes: 0, zombies: 0, lost_replies: 0, foreign_commits: 0 };
+/// Some way to a broken promise, depth first: the shortest is more than fifty steps long.
+fn deep_counterexample(budget: Budget, rules: Rules) {
+    assert_ne!(rules, Rules::ALL, "a rule is left out");
+    let batches =
+        vec![Batch { objects: 0b11, engine: LAMBDA }, Batch { objects: 0b10, engine: LAMBDA }];
+    let protocol = Protocol { batches, budget, rules };
+    let checker = protocol
+        .clone()
+        .checker()
+        .target_state_count(20_000_000)
+        .finish_when(stateright::HasDiscoveries::AnyFailures)
+        .threads(std::thread::available_parallelism().map_or(1, Into::into))
+        .spawn_dfs()
+        .join();
+    let mut paths = checker.discoveries().into_values();
+    let broken = paths.find(|path| !broken_promises(&protocol, path.last_state()).is_empty());
+    let states = checker.unique_state_count();
+    let path = broken.unwrap_or_else(|| unreachable!("no promise breaks in {states} states"));
+    eprintln!("{}: {states} states", broken_promises(&protocol, path.last_state()).join(", "));
+}
+
+const NOTHING: Budget =
+    Budget { crashes: 0, zombies: 0, lost_replies: 0, foreign_commits: 0, aborts: 0, expiries: 0 };
 const ZOMBIE: Budget = Budget { zombies: 2, ..NOTHING };
 const LOST: Budget = Budget { lost_replies: 2, ..NOTHING };
 const CRASHES: Budget = Budget { crashes: 3, ..NOTHING };
@@ -86,10 +108,27 @@ fn a_marker_must_list_its_objects() {
     counterexample([LAMBDA, LAMBDA], Budget { crashes: 2, zombies: 1, ..NOTHING }, rules);
 }
 
+/// A batch of which one object is committed and another has failed, started again years later.
+#[test]
+fn what_is_settled_must_need_no_marker() {
+    let rules = Rules { settled_needs_no_marker: false, ..Rules::ALL };
+    let budget = Budget { crashes: 2, lost_replies: 1, aborts: 1, expiries: 1, ..NOTHING };
+    deep_counterexample(budget, rules);
+}
+
 #[test]
 fn the_claims_must_be_read_again() {
     let rules = Rules { reads_claims_again: false, ..Rules::ALL };
     counterexample([LAMBDA, LAMBDA], Budget { crashes: 1, zombies: 1, ..NOTHING }, rules);
+}
+
+/// The execution of an attempt is aborted, and another batch takes the object over and commits it.
+/// The first batch, started again, takes it back: the old attempt finds its claim as it left it.
+#[test]
+fn the_owners_before_must_be_read_again() {
+    let rules = Rules { reads_previous_owners_again: false, ..Rules::ALL };
+    let budget = Budget { crashes: 1, lost_replies: 1, aborts: 1, ..NOTHING };
+    deep_counterexample(budget, rules);
 }
 
 #[test]
@@ -127,4 +166,29 @@ fn leftovers_must_be_started_again() {
     let rules = Rules { leftovers_are_started_again: false, ..Rules::ALL };
     let budget = Budget { crashes: 2, zombies: 1, ..NOTHING };
     counterexample([GLUE, LAMBDA], budget, rules);
+}
+
+/// The ledger would say failed for good, and once the snapshot has expired nobody could tell who
+/// starts the file again that its rows are there.
+#[test]
+fn an_aborted_execution_must_be_settled_from_the_table() {
+    let rules = Rules { ended_asks_the_table: false, ..Rules::ALL };
+    counterexample(
+        [LAMBDA, LAMBDA],
+        Budget { crashes: 1, aborts: 1, expiries: 1, ..NOTHING },
+        rules,
+    );
+}
+
+#[test]
+fn a_recorded_failure_must_be_held_against_the_table() {
+    let rules = Rules { ended_doubts_failures: false, ..Rules::ALL };
+    let budget = Budget { crashes: 2, zombies: 1, expiries: 1, ..NOTHING };
+    counterexample([LAMBDA, LAMBDA], budget, rules);
+}
+
+#[test]
+fn the_table_must_be_asked_after_the_run_has_stopped() {
+    let rules = Rules { ended_waits_for_the_run: false, ..Rules::ALL };
+    counterexample([GLUE, LAMBDA], Budget { aborts: 1, expiries: 1, ..NOTHING }, rules);
 }
