@@ -66,7 +66,6 @@ pub(crate) fn fit(
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-    use super::*;
     use crate::model::Contract;
 
     /// A contract with these knobs and columns, beside a key.

@@ -22,7 +22,11 @@ async fn what_was_committed_in_between_is_found_by_the_old_attempt() {
         world.ledger.make_available();
         world.end("two", ExecutionStatus::Failed);
         let again = Owner { batch_id: "one".into(), execution_arn: arn("one-again") };
-        let claims = world.deps.ledger.claim(&world.deps.owners, &[object.clone()], &again).await;
+        let claims = world
+            .deps
+            .ledger
+            .claim(&world.deps.owners, std::slice::from_ref(&object), &again)
+            .await;
         assert_eq!(claims.unwrap().previous_owners[&object.id()], ["one", "two"]);
     });
     let output = world.task("one", &[&a]).append().await.unwrap();
