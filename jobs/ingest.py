@@ -612,8 +612,8 @@ class Contract:
 def _unsupported(words: str) -> JobError:
     return JobError(
         "Job.ContractUnsupported",
-        f"{words}, which Spark cannot write: set `engine: lambda` in the contract and upload the "
-        "file again, or give the column another type",
+        f"{words}, which Spark cannot write: give the column another type in the contract, or "
+        "upload smaller files, which are loaded without Spark",
     )
 
 
