@@ -115,15 +115,21 @@ faults: .venv/tools/.stamp ## Strike every call of an append with every fault, a
 artifacts: build ## Check that the built functions start on Amazon Linux 2023, and their size
 	@$(TOOLS)/python -m local.artifacts
 
+# End-to-end tests in which Spark runs the job.
+GLUE_TESTS := glue:: abort:: engine::what_outgrows
+
 # The tests wait more than they work, hence more threads than cores. The stack comes down
 # whatever the tests say, and when they are interrupted.
 .PHONY: e2e
 e2e: $(VENVS) $(SPARK_VENV) ## Run the end-to-end tests on a local cloud of their own
 	@trap '$(TOOLS)/python -m local.cloud down --stack $(TEST_STACK)' EXIT; \
 	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
+	lacking=$$($(TOOLS)/python -m local.spark.jars --lacking); \
+	if [ -n "$$lacking" ]; then echo "== not run: end-to-end tests of the Glue path: $$lacking"; fi; \
 	echo "== end-to-end tests"; \
 	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
-		cargo test --workspace --locked --test e2e -- --test-threads=12
+		cargo test --workspace --locked --test e2e -- --test-threads=12 \
+		$${lacking:+$(addprefix --skip ,$(GLUE_TESTS))}
 
 # All packages are selected, as for the unit tests, so that cargo compiles nothing twice.
 .PHONY: engines
@@ -149,7 +155,7 @@ spark: $(VENVS) .venv/spark/.stamp ## Run the Glue job on Spark (needs Java 17):
 	$(TOOLS)/python -m local.cloud up --stack $(TEST_STACK) --region $(REGION); \
 	echo "== end-to-end tests of the Glue path"; \
 	LANDFALL_STACK=$(CURDIR)/.local/$(TEST_STACK)/stack.json \
-		cargo test --workspace --locked --test e2e -- glue --test-threads=12
+		cargo test --workspace --locked --test e2e -- $(GLUE_TESTS) --test-threads=12
 
 # STORM="--files 400 --kills 5 --ready-built" is a small one.
 .PHONY: storm

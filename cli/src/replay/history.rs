@@ -74,10 +74,10 @@ impl Asked {
     ) -> Vec<Story> {
         let mut to_load = self.clear;
         for (story, table, commit) in self.committed {
-            let dataset = table.rsplit('.').next().unwrap_or_default();
+            let (database, dataset) = table.split_once('.').unwrap_or(("", &table));
             let reason = format!(
                 "its {} rows are in {table}, snapshot {}; landfall rebuild-ledger --dataset \
-                 {dataset} writes that down",
+                 {dataset} --glue-database {database} writes that down",
                 commit.rows, commit.snapshot_id
             );
             left_out.push(LeftOut::of(&story, reason, true));

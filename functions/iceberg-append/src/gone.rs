@@ -6,11 +6,11 @@ use landfall_ledger::{Ledger, LedgerError, Owner, Settlement, State};
 use landfall_messages::ObjectVersion;
 use landfall_objects::ObjectError;
 
-/// Of the objects, those whose very version S3 does not have any more.
+/// Of the objects, those whose very version S3 does not have any more: also where another object
+/// stands in its place, in a bucket that keeps no versions.
 ///
 /// # Errors
-/// [`ObjectError`] when S3 does not answer, or when another object stands where one was in a
-/// bucket that keeps no versions.
+/// [`ObjectError`] when S3 does not answer.
 pub(crate) async fn among(
     s3: &Client,
     objects: &[ObjectVersion],
@@ -25,7 +25,7 @@ pub(crate) async fn among(
         let answer = request.send().await;
         match answer.map_err(|error| ObjectError::of(&object.path(), 0, error)) {
             Ok(_) => {}
-            Err(ObjectError::Gone(_)) => gone.push(object.clone()),
+            Err(ObjectError::Gone(_) | ObjectError::Changed(_)) => gone.push(object.clone()),
             Err(error) => return Err(error),
         }
     }

@@ -211,8 +211,10 @@ async fn append_until_committed(
                 output.duplicates.extend(left_out);
                 continue;
             }
-            if std::mem::take(&mut first_round) {
-                replace::nothing_to_replace(&deps.ledger, &ours).await?;
+            if std::mem::take(&mut first_round)
+                && let Err(error) = replace::nothing_to_replace(&deps.ledger, &ours).await
+            {
+                return Err(load::suited(&loaded.table_schema()?, error));
             }
         }
 

@@ -79,8 +79,7 @@ pub(crate) async fn write(
                 writer.abandon().await;
                 return Err(match error {
                     Error::Object(ObjectError::Gone(_)) => NotWritten::Gone(object.clone()),
-                    Error::HandOver { reason } => NotWritten::Failed(hand_over(&table, reason)),
-                    error => NotWritten::Failed(error),
+                    error => NotWritten::Failed(suited(&table, error)),
                 });
             }
         }
@@ -88,8 +87,10 @@ pub(crate) async fn write(
     Ok(Written { files: writer.close().await?, objects })
 }
 
-/// The hand-over to Glue, or why that is of no use: Spark cannot write what the table has.
-fn hand_over(table: &TableSchema, reason: String) -> Error {
+/// The error, unless it is a hand-over to Glue that is of no use: Spark cannot write what the
+/// table has.
+pub(crate) fn suited(table: &TableSchema, error: Error) -> Error {
+    let Error::HandOver { reason } = error else { return error };
     let known = table.columns.iter().filter_map(|column| match &column.data_type {
         TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
         TableType::Other(_) => None,
