@@ -125,7 +125,7 @@ pub(crate) struct World {
     pub(crate) metadata: Option<String>,
     tables_unavailable: bool,
     /// Times that a metadata file was read.
-    metadata_reads: usize,
+    pub(crate) metadata_reads: usize,
     /// States of Glue runs by id, and the runs that were asked to stop.
     pub(crate) runs: HashMap<String, JobRunState>,
     stopped_runs: Vec<String>,

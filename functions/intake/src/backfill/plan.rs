@@ -71,11 +71,13 @@ pub(super) async fn plan(
     }
 
     let mut inputs = Vec::new();
+    let mut last_table = reopen::LastTable::default();
     for planned in executions(open, &deps.config) {
         let mut input = renamed(planned.input, &backfill.started_at);
         if !backfill.dry_run {
             let contract = contracts.get(&input.batch.dataset);
-            let left = reopen::give_objects(deps, &mut input.batch, contract).await?;
+            let batch = &mut input.batch;
+            let left = reopen::give_objects(deps, batch, contract, &mut last_table).await?;
             for (object, reason) in left {
                 let tally = Tally { objects: 1, bytes: object.size };
                 plan.skipped.entry(reason.to_owned()).or_default().add(tally);

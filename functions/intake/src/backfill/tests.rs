@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use landfall_messages::marker::Marker;
-use landfall_messages::{Backfill, BackfillSummary, BackfillTask, ExecutionInput, ListedObject};
+use landfall_messages::{
+    Backfill, BackfillSummary, BackfillTask, ExecutionInput, ListedObject, ObjectVersion,
+};
 use serde_json::json;
 
 use super::*;
@@ -161,16 +163,63 @@ async fn what_failed_is_not_loaded_where_the_table_has_it_or_cannot_tell() {
         fixture.own(key, &format!("v#id-{key}"), "before-1");
     }
     let objects = vec![(object("orders/a.csv", "v#id-orders/a.csv"), 7)];
-    let marker = Marker { batch_id: "before-1".into(), objects };
-    let metadata = json!({"current-snapshot-id": 2, "snapshots": [{"snapshot-id": 2,
-        "parent-snapshot-id": 1, "timestamp-ms": i64::MAX, "summary": marker.properties()}]});
-    fixture.set(|world| world.metadata = Some(metadata.to_string()));
+    expired_but_for(&fixture, objects);
     plan(&fixture, backfill(false), &names).await;
     assert!(planned(&fixture).is_empty());
     let skipped = summary(&fixture, backfill(false)).await.plan.skipped;
     let skipped: Vec<_> =
         skipped.iter().map(|(why, tally)| (why.as_str(), tally.objects)).collect();
     assert_eq!(skipped, [("Object.Committed", 1), ("Object.Forgotten", 1)]);
+}
+
+/// The table's older snapshots have expired, and the one that is left lists these files.
+fn expired_but_for(fixture: &Fixture, objects: Vec<(ObjectVersion, u64)>) {
+    let marker = Marker { batch_id: "before-1".into(), objects };
+    let metadata = json!({"current-snapshot-id": 2, "snapshots": [{"snapshot-id": 2,
+        "parent-snapshot-id": 1, "timestamp-ms": i64::MAX, "summary": marker.properties()}]});
+    fixture.set(|world| world.metadata = Some(metadata.to_string()));
+}
+
+/// A ledger that was restored from an old copy knows them as received, or not at all.
+#[tokio::test]
+async fn what_the_table_has_is_not_loaded_whatever_the_ledger_says() {
+    let names = ["orders/a.csv", "orders/b.csv", "orders/c.csv", "orders/d.csv"];
+    let fixture = orders(&names);
+    let received = ["orders/a.csv", "orders/c.csv"];
+    let events = received.map(|key| event("landing", key, 10, &format!("id-{key}")));
+    assert!(fixture.deliver(&events).await.is_empty());
+    let committed = ["orders/a.csv", "orders/b.csv"];
+    let objects = committed.map(|key| (object(key, &format!("v#id-{key}")), 7));
+    expired_but_for(&fixture, objects.into());
+    plan(&fixture, backfill(false), &names).await;
+    let batches = planned(&fixture);
+    assert_eq!((batches.len(), keys(&batches[0])), (1, vec!["orders/c.csv", "orders/d.csv"]));
+    let skipped = summary(&fixture, backfill(false)).await.plan.skipped;
+    assert_eq!(skipped["Object.Committed"].objects, 2);
+}
+
+#[tokio::test]
+async fn a_table_is_read_once_for_all_batches_of_a_part() {
+    let names: Vec<String> = (0..101).map(|n| format!("orders/{n:03}.csv")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let fixture = orders(&names);
+    expired_but_for(&fixture, Vec::new());
+    assert_eq!(plan(&fixture, backfill(false), &names).await.executions, 2);
+    fixture.set(|world| assert_eq!(world.metadata_reads, 1));
+}
+
+/// What nobody can load into is told by the check of each batch, and other datasets are loaded.
+#[tokio::test]
+async fn a_table_of_no_use_keeps_nothing_from_its_start_but_what_has_failed() {
+    let fixture = orders(&["orders/a.csv"]);
+    fixture.set(|world| world.metadata = Some("no metadata".into()));
+    assert_eq!(plan(&fixture, backfill(false), &["orders/a.csv"]).await.executions, 1);
+    fixture.settle("orders/a.csv", "v#id-orders/a.csv", "failed");
+    fixture.own("orders/a.csv", "v#id-orders/a.csv", "before-1");
+    let objects = listed(&["orders/a.csv"]);
+    let task = BackfillTask::PlanObjects { backfill: backfill(false), objects };
+    let error = super::backfill(&fixture.deps, task).await.unwrap_err();
+    assert!(matches!(error, Error::Catalog(_)), "{error}");
 }
 
 /// As the events of an unversioned bucket have it: the version is known by its entity tag.
