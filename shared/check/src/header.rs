@@ -107,7 +107,7 @@ mod tests {
             data_type: TableType::Known(DataType::Primitive(FieldType::String)),
             required: false,
         };
-        TableSchema { columns: names.iter().map(column).collect(), partition_sources: Vec::new() }
+        TableSchema { columns: names.iter().map(column).collect(), ..TableSchema::default() }
     }
 
     #[test]

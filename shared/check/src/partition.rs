@@ -113,6 +113,7 @@ mod tests {
                 required: false,
             }],
             partition_sources: sources.iter().map(|name| (*name).to_owned()).collect(),
+            partition_names: Vec::new(),
         };
         let (long, int) = (FieldType::Long, FieldType::Int);
         assert_eq!(least(int, 10, Some(&table(int, &[]))), None);

@@ -9,6 +9,8 @@ pub struct TableSchema {
     pub columns: Vec<TableColumn>,
     /// Names of the columns that partition fields are computed from.
     pub partition_sources: Vec<String>,
+    /// Names of partition fields that were never a column's: Iceberg gives them to no new column.
+    pub partition_names: Vec<String>,
 }
 
 /// One column of the table.

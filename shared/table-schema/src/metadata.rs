@@ -1,5 +1,7 @@
 //! The columns in a metadata file.
 
+use std::collections::{BTreeSet, HashSet};
+
 use landfall_check::{TableColumn, TableSchema, TableType};
 use serde::Deserialize;
 
@@ -45,15 +47,18 @@ struct PartitionSpec {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct PartitionField {
+    name: String,
     #[serde(default)]
     source_id: Option<i32>,
     #[serde(default)]
     source_ids: Vec<i32>,
 }
 
-/// The columns of the current schema and the sources of the default partition spec.
+/// The columns of the current schema, the sources of the default partition spec, and the names in
+/// all specs that no schema has.
 pub(crate) fn of_metadata(json: &[u8]) -> Result<TableSchema, String> {
     let metadata: Metadata = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let partition_names = metadata.partition_names();
     let Metadata { current_schema_id, mut schemas, schema, default_spec_id, .. } = metadata;
     let at = schemas.iter().position(|schema| schema.schema_id == current_schema_id);
     let current = match at {
@@ -63,11 +68,11 @@ pub(crate) fn of_metadata(json: &[u8]) -> Result<TableSchema, String> {
     let spec = metadata.partition_specs.iter().find(|spec| Some(spec.spec_id) == default_spec_id);
     let parts = spec.map_or(&metadata.partition_spec, |spec| &spec.fields);
     let sources = parts.iter().flat_map(|part| part.source_id.iter().chain(&part.source_ids));
-    Ok(current.with_sources(sources))
+    Ok(TableSchema { partition_names, ..current.with_sources(sources) })
 }
 
 /// The columns of a schema by itself, as JSON, and of the fields with these ids, from which
-/// partitions are computed.
+/// partitions are computed. It has no partition names: they count where a column is to be added.
 ///
 /// # Errors
 /// When it is no schema.
@@ -79,11 +84,30 @@ pub fn of_schema(
     Ok(schema.with_sources(partition_source_ids.iter()))
 }
 
+impl Metadata {
+    /// Names of partition fields that were never a column's, of all specs: a table that was
+    /// partitioned anew keeps the old ones.
+    fn partition_names(&self) -> Vec<String> {
+        let specs = self.partition_specs.iter().flat_map(|spec| &spec.fields);
+        let columns: HashSet<&str> = self
+            .schemas
+            .iter()
+            .chain(&self.schema)
+            .flat_map(|schema| &schema.fields)
+            .map(|field| field.name.as_str())
+            .collect();
+        let names = specs.chain(&self.partition_spec).map(|part| part.name.as_str());
+        let names: BTreeSet<&str> = names.filter(|name| !columns.contains(name)).collect();
+        names.into_iter().map(str::to_owned).collect()
+    }
+}
+
 impl Schema {
     fn with_sources<'a>(self, ids: impl Iterator<Item = &'a i32>) -> TableSchema {
         TableSchema {
             partition_sources: ids.filter_map(|id| path_of(&self.fields, *id)).collect(),
             columns: self.fields.into_iter().map(column).collect(),
+            partition_names: Vec::new(),
         }
     }
 }
@@ -126,7 +150,8 @@ mod tests {
             {"id":2,"name":"address","required":false,"type":{"type":"struct","fields":[
                 {"id":4,"name":"city","required":false,"type":"string"}]}},
             {"id":3,"name":"raw","required":false,"type":"binary","doc":"as it came"}]}],
-        "default-spec-id":3,"partition-specs":[{"spec-id":0,"fields":[]},{"spec-id":3,"fields":[
+        "default-spec-id":3,"partition-specs":[{"spec-id":0,"fields":[
+            {"source-id":3,"field-id":1002,"name":"raw_trunc","transform":"truncate[4]"}]},{"spec-id":3,"fields":[
             {"source-id":1,"field-id":1000,"name":"id_bucket","transform":"bucket[4]"},
             {"source-id":4,"field-id":1001,"name":"city","transform":"identity"}]}]}"#;
 
@@ -142,6 +167,7 @@ mod tests {
         assert!(table.columns[0].required);
         assert_eq!(table.columns[2].data_type, TableType::Other("binary".into()));
         assert_eq!(table.partition_sources, ["id", "address.city"]);
+        assert_eq!(table.partition_names, ["city", "id_bucket", "raw_trunc"]);
     }
 
     #[test]
@@ -152,6 +178,7 @@ mod tests {
         let table = of_metadata(json).unwrap();
         assert_eq!(table.columns.len(), 1);
         assert_eq!(table.partition_sources, ["day"]);
+        assert_eq!(table.partition_names, [""; 0], "it is the column's name");
     }
 
     #[test]

@@ -130,6 +130,15 @@ impl<'a> Comparison<'a> {
         }
     }
 
+    /// Whether a partition field of the table has, or will have, a new column's name.
+    pub(super) fn is_partition_name(&self, name: &str) -> bool {
+        let alike = |other: &str| normal_name(other) == normal_name(name);
+        match self.table {
+            Some(table) => table.partition_names.iter().any(|other| alike(other)),
+            None => self.contract.partition.iter().any(|field| alike(&field.name())),
+        }
+    }
+
     /// Notes that a difference concerns a partition source: the column itself, or one in it.
     pub(super) fn touches_partition(&mut self, path: &Path, what: &str) {
         let touched = |source: &str| {

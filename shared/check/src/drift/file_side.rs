@@ -3,7 +3,9 @@
 
 use std::fmt;
 
-use landfall_contract::{Column, DataType, FieldType, OnDrift, StructField};
+use landfall_contract::{
+    Column, DataType, FieldType, OnDrift, OnOverwrite, StructField, WriteMode,
+};
 use landfall_messages::Verdict;
 
 use super::comparison::{Comparison, FromTo, NO_TYPES, Path, first_out_of_order, from_to};
@@ -293,6 +295,13 @@ impl Comparison<'_> {
             return self.not_loaded(&path, stated, Side::Contract);
         };
         let how = if column.stated.is_some() { "" } else { " by its values" };
+        if let Some(why) = self.never_added(&column.name, data_type) {
+            let message = format!(
+                "column {path} ({data_type}{how}) is in the file and not in the contract, {why}"
+            );
+            let types = (None, Some(data_type.to_string()));
+            return self.add(ChangeKind::ColumnAdded, &path, types, Verdict::Reject, message);
+        }
         let verdict = self.by_policy();
         let next = match verdict {
             Verdict::Reject => {
@@ -306,6 +315,28 @@ impl Comparison<'_> {
         );
         let types = (None, Some(data_type.to_string()));
         self.add(ChangeKind::ColumnAdded, &path, types, verdict, message);
+    }
+
+    /// Why a new column could not be loaded even if a person approved, and what to do, if so.
+    fn never_added(&self, name: &str, data_type: FieldType) -> Option<String> {
+        if self.is_partition_name(name) {
+            return Some(
+                "and a partition field of the table has its name, which Iceberg then gives to no \
+                 column; rename it in the file"
+                    .to_owned(),
+            );
+        }
+        let policy = &self.contract.policy;
+        let knob = match (policy.write_mode, policy.on_overwrite) {
+            _ if data_type != FieldType::Time => return None,
+            (WriteMode::Upsert, _) => "writeMode: upsert",
+            (WriteMode::Append, OnOverwrite::Replace) => "onOverwrite: replace",
+            (WriteMode::Append, OnOverwrite::Append | OnOverwrite::Ignore) => return None,
+        };
+        Some(format!(
+            "and `{knob}` is Glue's to do, which cannot load a table that has a time of day; write \
+             it as a timestamp or a string in the file, or drop it"
+        ))
     }
 
     /// A column of the file that nobody knows and that is never added by itself: a nested one,

@@ -8,9 +8,12 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
     /// The file has a column that neither contract nor table has: by policy. A nested one,
-    /// one inside a column of the contract, or one of a type that no table has: review.
+    /// one inside a column of the contract, or one of a type that no table has: review. One with
+    /// the name of a partition field, or a time of day where rows are upserted or replaced:
+    /// reject.
     ColumnAdded,
-    /// The contract has a column that the table lacks: evolve.
+    /// The contract has a column that the table lacks: evolve; with the name of a partition
+    /// field of the table: reject.
     ContractColumnAdded,
     /// The file lacks a column that may be null, or the contract a field that only the table
     /// has: accept.

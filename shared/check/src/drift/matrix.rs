@@ -317,6 +317,7 @@ fn table_of(columns: &[(&str, &DataType)], source: Option<&str>) -> TableSchema 
     TableSchema {
         columns: columns.iter().map(column).collect(),
         partition_sources: source.into_iter().map(str::to_owned).collect(),
+        partition_names: Vec::new(),
     }
 }
 

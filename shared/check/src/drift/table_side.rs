@@ -20,6 +20,9 @@ impl Comparison<'_> {
             let alike = |name: &str| normal_name(name) == normal_name(&column.name);
             match table.columns.iter().find(|other| alike(&other.name)) {
                 Some(other) => self.renamed_in_contract(&path, &column.name, &other.name),
+                None if self.is_partition_name(&column.name) => {
+                    self.named_like_a_partition(&path, &wanted);
+                }
                 None => self.new_in_contract(&path, &wanted, column.required),
             }
             return;
@@ -166,6 +169,16 @@ impl Comparison<'_> {
         };
         let types = (None, Some(wanted));
         self.add(ChangeKind::ContractColumnAdded, path, types, Verdict::Evolve, message);
+    }
+
+    fn named_like_a_partition(&mut self, path: &Path, wanted: &DataType) {
+        let message = format!(
+            "column {path} is new in the contract, and a partition field of the table has its \
+             name, which Iceberg then gives to no column; call it by another name in the contract, \
+             or load into a new table"
+        );
+        let types = (None, Some(in_words(wanted)));
+        self.add(ChangeKind::ContractColumnAdded, path, types, Verdict::Reject, message);
     }
 
     /// A field of a struct that only the table has.

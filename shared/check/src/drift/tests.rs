@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use landfall_contract::{
-    Column, ColumnType, MapEntry, OnDrift, PartitionField, StructField, Transform,
+    Column, ColumnType, MapEntry, OnDrift, OnOverwrite, PartitionField, Policy, StructField,
+    Transform, WriteMode,
 };
 
 use super::*;
@@ -36,7 +37,7 @@ fn table(columns: &[(&str, FieldType, bool)]) -> TableSchema {
         data_type: TableType::Known(DataType::Primitive(*field_type)),
         required: *required,
     });
-    TableSchema { columns: columns.collect(), partition_sources: Vec::new() }
+    TableSchema { columns: columns.collect(), ..TableSchema::default() }
 }
 
 fn id() -> Column {
@@ -281,7 +282,7 @@ fn table_like(columns: &[Column]) -> TableSchema {
         data_type: TableType::Known(column.data_type()),
         required: column.required,
     };
-    TableSchema { columns: columns.iter().map(column).collect(), partition_sources: Vec::new() }
+    TableSchema { columns: columns.iter().map(column).collect(), ..TableSchema::default() }
 }
 
 /// The fields of the struct at the end of a path of struct fields and list elements.
@@ -676,6 +677,65 @@ fn a_file_without_the_partition_column_goes_to_review() {
     // A table that is partitioned otherwise decides for itself.
     let table = table(&[("id", FieldType::Long, true), ("day", FieldType::Date, false)]);
     assert_eq!(compare(&file(&["id"]), &contract, Some(&table)).verdict(), Verdict::Accept);
+}
+
+#[test]
+fn no_column_is_added_that_could_not_be_loaded() {
+    let time = || typed("clock", DataType::Primitive(FieldType::Time), false);
+    let file = [typed("id", DataType::Primitive(FieldType::Long), true), time()];
+    for policy in POLICIES {
+        for (write_mode, on_overwrite, knob) in [
+            (WriteMode::Upsert, OnOverwrite::Append, "`writeMode: upsert`"),
+            (WriteMode::Append, OnOverwrite::Replace, "`onOverwrite: replace`"),
+        ] {
+            let mut contract = self::contract(vec![id()]);
+            contract.policy =
+                Policy { on_drift: policy, write_mode, on_overwrite, ..contract.policy };
+            let drift = compare(&file, &contract, None);
+            assert_eq!(seen(&drift), [("columnAdded", "clock", Verdict::Reject)]);
+            let message = &drift.changes().next().unwrap().message;
+            assert!(message.contains(knob) && message.contains("as a timestamp"), "{message}");
+            // What the table has already is no new column.
+            let table = table(&[("id", FieldType::Long, true), ("clock", FieldType::Time, false)]);
+            assert_eq!(compare(&file, &contract, Some(&table)).verdict(), Verdict::Accept);
+        }
+    }
+    let mut contract = contract(vec![id()]);
+    contract.policy.on_drift = OnDrift::Evolve;
+    for on_overwrite in [OnOverwrite::Append, OnOverwrite::Ignore] {
+        contract.policy.on_overwrite = on_overwrite;
+        assert_eq!(compare(&file, &contract, None).verdict(), Verdict::Evolve);
+    }
+}
+
+#[test]
+fn no_new_column_has_the_name_of_a_partition_field() {
+    let mut contract = contract(vec![id(), column("at", FieldType::Timestamp)]);
+    contract.partition = vec![PartitionField { column: "at".into(), transform: Transform::Day }];
+    let mut table = table(&[("id", FieldType::Long, true), ("at", FieldType::Timestamp, false)]);
+    for policy in POLICIES {
+        contract.policy.on_drift = policy;
+        for name in ["at_day", "AT_day "] {
+            let named = file(&["id", "at", name]);
+            let drift = compare(&named, &contract, None);
+            assert_eq!(seen(&drift), [("columnAdded", name, Verdict::Reject)]);
+            let message = &drift.changes().next().unwrap().message;
+            assert!(message.contains("rename it in the file"), "{message}");
+            // A table keeps the spec that it was created with.
+            table.partition_names = Vec::new();
+            let message_of = |drift: &Drift| drift.changes().next().unwrap().message.clone();
+            let elsewhere = compare(&named, &contract, Some(&table));
+            assert!(!message_of(&elsewhere).contains("partition field"));
+            table.partition_names = vec!["at_day".into()];
+            assert_eq!(seen(&compare(&named, &contract, Some(&table))), seen(&drift));
+        }
+        let other = compare(&file(&["id", "at", "at_month"]), &contract, Some(&table));
+        assert_eq!(other.verdict() == Verdict::Reject, policy == OnDrift::Reject);
+    }
+    let columns = vec![id(), column("at", FieldType::Timestamp), column("at_day", FieldType::Date)];
+    let of_contract = self::contract(columns);
+    let drift = compare(&file(&["id", "at", "at_day"]), &of_contract, Some(&table));
+    assert_eq!(seen(&drift), [("contractColumnAdded", "at_day", Verdict::Reject)]);
 }
 
 #[test]

@@ -363,7 +363,7 @@ fn the_tables_columns_are_checked_where_the_contract_has_none() {
                 required: true,
             },
         ],
-        partition_sources: Vec::new(),
+        ..TableSchema::default()
     };
     let contract = contract(vec![column("id", FieldType::Long)]);
     let check =

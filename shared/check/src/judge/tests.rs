@@ -76,7 +76,7 @@ fn columns_that_appear_one_by_one() {
             data_type: TableType::Known(DataType::Primitive(FieldType::Int)),
             required: false,
         }],
-        partition_sources: Vec::new(),
+        ..TableSchema::default()
     };
     let output =
         output(&[("extra", FieldType::Long), ("id", FieldType::Long), ("old", FieldType::Int)]);
