@@ -1,15 +1,15 @@
 //! The check of a batch.
 
 use landfall_catalog::table_of;
-use landfall_check::engine::{GlueLimits, NoEngine, Object, workload};
-use landfall_check::{Facts, SeenKeys, TableSchema, TableType, choose_engine};
-use landfall_contract::{Contract, DataType, OnOverwrite, time_of_day_column};
-use landfall_messages::{Batch, CheckOutput, EngineChoice, NotEnforced, ObjectCheck, Verdict};
+use landfall_check::{SeenKeys, TableSchema};
+use landfall_contract::{Contract, OnOverwrite};
+use landfall_messages::{Batch, CheckOutput, NotEnforced, ObjectCheck, Verdict};
 use landfall_objects::load_contract;
 use landfall_table_schema::table_schema;
 
 use crate::Deps;
 use crate::additions::Additions;
+use crate::engines::{Engines, engines};
 use crate::error::Error;
 use crate::object_check::{CheckedObject, check_object};
 use crate::output::bounded;
@@ -56,7 +56,8 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
         checked.push(object);
     }
     check_reviewed_again(&against, &versions, &mut checked, &additions, &mut keys).await?;
-    let output = bounded(answer(&against, &versions, checked)?);
+    let engines = engines(&against, &versions, &mut checked)?;
+    let output = bounded(answer(&against, engines, checked));
     tracing::info!(
         batch_id = %batch.id,
         dataset = %batch.dataset,
@@ -106,14 +107,8 @@ async fn check_reviewed_again(
     Ok(())
 }
 
-/// # Errors
-/// [`Error::NoEngine`] when what may be loaded is too much for the one engine that can.
-fn answer(
-    against: &Against<'_>,
-    versions: &Versions,
-    checked: Vec<CheckedObject>,
-) -> Result<CheckOutput, Error> {
-    let Against { deps, batch, contract, .. } = *against;
+fn answer(against: &Against<'_>, engines: Engines, checked: Vec<CheckedObject>) -> CheckOutput {
+    let Against { batch, contract, .. } = *against;
     let with = |wanted: fn(Verdict) -> bool| -> Vec<&CheckedObject> {
         checked.iter().filter(|object| wanted(object.check.verdict)).collect()
     };
@@ -126,32 +121,6 @@ fn answer(
     let size = |object: &&CheckedObject| {
         batch.objects.get(object.check.index).map_or(0, |stored| stored.size).max(object.bytes)
     };
-    let load = |object: &&CheckedObject| {
-        let stored = batch.objects.get(object.check.index);
-        let source = stored.and_then(|stored| contract.source_of(&stored.bucket, &stored.key));
-        Object {
-            stored_bytes: stored.map_or(0, |stored| stored.size),
-            read_bytes: object.bytes,
-            rows: object.good_rows,
-            format: source.map(|source| &source.format),
-        }
-    };
-    let engine = |objects: &[&CheckedObject]| -> Result<EngineChoice, NoEngine> {
-        choose_engine(&Facts {
-            workload: workload(objects.iter().map(load), &contract.policy),
-            partitions: contract.partition.is_empty().then_some(1),
-            keys_beyond_memory: objects.iter().any(|object| object.keys_beyond_memory),
-            replaces_older: objects
-                .iter()
-                .filter(|object| versions.replacing.contains(&object.check.index))
-                .count(),
-            changes_schema: objects.iter().any(|object| object.check.verdict != Verdict::Accept),
-            time_of_day: time_of_day_column(columns_met(against, objects)),
-            policy: contract.policy.engine,
-            lambda: deps.config.lambda_engine(),
-            glue: GlueLimits { max_workers: deps.config.glue_maximum_workers },
-        })
-    };
     let additions = |objects: &[&CheckedObject]| {
         let mut additions = Additions::default();
         for object in objects {
@@ -163,13 +132,13 @@ fn answer(
         .not_enforced
         .iter()
         .map(|(path, reason)| NotEnforced { path: path.clone(), reason: reason.clone() });
-    Ok(CheckOutput {
+    CheckOutput {
         review: indexes(&with(|verdict| verdict == Verdict::Review)),
         rejected: indexes(&with(|verdict| verdict == Verdict::Reject)),
         rows: accepted.iter().map(|object| object.good_rows).sum(),
         bytes: accepted.iter().map(size).sum(),
-        engine: engine(&accepted)?,
-        engine_if_approved: engine(&approvable)?,
+        engine: engines.accepted,
+        engine_if_approved: engines.approvable,
         additions: additions(&accepted),
         additions_if_approved: additions(&approvable),
         accepted: indexes(&accepted),
@@ -177,24 +146,5 @@ fn answer(
         replace: contract.policy.on_overwrite == OnOverwrite::Replace,
         not_enforced: not_enforced.collect(),
         objects: checked.into_iter().map(|object| object.check).collect::<Vec<ObjectCheck>>(),
-    })
-}
-
-/// The columns of the contract, of the table, and those that the objects bring.
-fn columns_met<'a>(
-    against: &Against<'a>,
-    objects: &[&'a CheckedObject],
-) -> impl Iterator<Item = (&'a str, DataType)> {
-    let of_contract = against.contract.columns.iter();
-    let of_contract = of_contract.map(|column| (column.name.as_str(), column.data_type()));
-    let of_table = against.table.into_iter().flat_map(|table| &table.columns);
-    let of_table = of_table.filter_map(|column| match &column.data_type {
-        TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
-        TableType::Other(_) => None,
-    });
-    let brought = objects.iter().flat_map(|object| &object.additions);
-    let brought = brought.filter_map(|addition| {
-        Some((addition.name(), DataType::Primitive(addition.field_type()?)))
-    });
-    of_contract.chain(of_table).chain(brought)
+    }
 }

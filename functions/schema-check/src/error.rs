@@ -54,7 +54,7 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
-    /// The batch is more than the one engine takes that could write its columns.
+    /// No engine is left for the batch, although every file that none loads was refused.
     #[error(transparent)]
     NoEngine(#[from] NoEngine),
     /// The task names an object that its batch does not have.

@@ -10,6 +10,7 @@ mod address;
 mod check;
 mod config;
 mod copy;
+mod engines;
 mod error;
 mod object_check;
 mod output;

@@ -35,6 +35,16 @@ pub(crate) struct CheckedObject {
     pub(crate) keys_beyond_memory: bool,
 }
 
+impl CheckedObject {
+    /// Refuses the file for what its check could not know. What its rows are stays in its report.
+    pub(crate) fn refuse(&mut self, reason: &str, message: String) {
+        self.check.verdict = Verdict::Reject;
+        self.check.reason = Some(reason.to_owned());
+        self.check.message = message;
+        self.additions.clear();
+    }
+}
+
 /// How reading an object ended.
 enum Read {
     /// It was read as far as it is usable.
