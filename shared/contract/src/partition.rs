@@ -133,6 +133,10 @@ fn parse_transform(text: &str) -> Result<Transform, String> {
     }
 }
 
+/// What a partition that is stated otherwise does not mend.
+const ONLY_A_NEW_TABLE: &str =
+    "a table that exists keeps the partitions that it was created with, so load into a new one";
+
 /// Which transforms take which types
 /// (<https://iceberg.apache.org/spec/#partition-transforms>), and both engines write. Of those
 /// that the specification allows, these are left out:
@@ -147,19 +151,20 @@ fn applies(transform: Transform, text: &str, field_type: FieldType) -> Result<()
         Date, Decimal, Double, Float, Int, Long, String, Time, Timestamp, TimestampTz, Uuid,
     };
     match (transform, field_type) {
-        (Transform::Identity, Uuid) => {
-            Err("a `uuid` does not partition a table by its plain value, which the Lambda \
-             engine cannot write: set `partitionTransform` to `bucket[16]`, or make the column a string"
-                .to_owned())
-        }
-        (Transform::Identity, TimestampTz) => {
-            Err("a `timestamptz` does not partition a table by its plain value, which the Lambda \
-             engine cannot write before 1970: set `partitionTransform` to `hour` or `day`"
-                .to_owned())
-        }
+        (Transform::Identity, Uuid) => Err(format!(
+            "a `uuid` does not partition a table by its plain value, which the Lambda engine \
+             cannot write: set `partitionTransform` to `bucket[16]`, or make the column a string; \
+             {ONLY_A_NEW_TABLE}"
+        )),
+        (Transform::Identity, TimestampTz) => Err(format!(
+            "a `timestamptz` does not partition a table by its plain value, which the Lambda \
+             engine cannot write before 1970: set `partitionTransform` to `hour` or `day`; \
+             {ONLY_A_NEW_TABLE}"
+        )),
         (Transform::Identity, Float | Double) => Err(format!(
             "a `{field_type}` does not partition a table by its plain value, because 0.0 and -0.0 \
-             are equal and not the same: make the column a decimal, or another column partition"
+             are equal and not the same: make the column a decimal, or let another column \
+             partition; {ONLY_A_NEW_TABLE}"
         )),
         (Transform::Identity, _)
         | (
@@ -248,7 +253,9 @@ mod tests {
         ] {
             let (read, findings) = with_transform(logical, text);
             assert_eq!(findings.problems[0].path, "/properties/0/customProperties/0/value");
-            assert!(findings.problems[0].reason.contains(part), "{:?}", findings.problems);
+            for part in [part, "a table that exists keeps"] {
+                assert!(findings.problems[0].reason.contains(part), "{:?}", findings.problems);
+            }
             assert!(read.partition.is_empty());
             let plain = format!("- name: a\n  logicalType: {logical}\n  partitioned: true\n");
             let (_, findings) = read_yaml(&plain);
