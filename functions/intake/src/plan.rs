@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_contract::{EnginePolicy, WriteMode};
+use landfall_contract::{EnginePolicy, WriteMode, time_of_day_column};
 use landfall_messages::packing::{LONGEST_INPUT, json_length, split};
 use landfall_messages::{Batch, ExecutionInput, batch_id};
 
@@ -61,13 +61,19 @@ fn of_group(claim: &Claim, mut arrivals: Vec<Arrival>, config: &Config) -> Vec<P
 
 /// Up to where a file is small: small files stay among themselves and within what the Lambda
 /// engine loads, so that a large neighbour does not take them to Glue. None where the engine
-/// is not chosen by size.
+/// is not chosen by size. With a time of day it is the Lambda engine whatever the contract wishes,
+/// and what is beyond it is loaded by nobody.
 fn small_bytes(claim: &Claim, config: &Config) -> Option<u64> {
     let Claim::Contract(document) = claim else { return None };
     let Reading::Valid(contract) = &document.reading else { return None };
-    let by_size = contract.policy.engine == EnginePolicy::Auto
-        && contract.policy.write_mode == WriteMode::Append;
-    by_size.then_some(config.lambda_engine_max_bytes)
+    let columns = contract.columns.iter().map(|it| (it.name.as_str(), it.data_type()));
+    let by_size = match contract.policy.engine {
+        EnginePolicy::Auto => true,
+        EnginePolicy::Glue => time_of_day_column(columns).is_some(),
+        EnginePolicy::Lambda => false,
+    };
+    (by_size && contract.policy.write_mode == WriteMode::Append)
+        .then_some(config.lambda_engine_max_bytes)
 }
 
 /// Objects with the same key share an execution: one contract, or one and the same problem.
@@ -150,6 +156,16 @@ mod tests {
         let glue = Claim::Contract(document("o", &text));
         let arrivals = vec![(arrival("a", 600), glue.clone()), (arrival("b", 5000), glue)];
         assert_eq!(executions(arrivals, &config()).len(), 1);
+    }
+
+    #[test]
+    fn a_time_of_day_is_split_by_size_whatever_the_contract_wishes() {
+        let text = contract("orders", "s3://landing/")
+            .replace("logicalType: integer", "logicalType: time")
+            + "\ncustomProperties:\n  - property: engine\n    value: glue\n";
+        let times = Claim::Contract(document("o", &text));
+        let arrivals = ["a", "b", "c"].map(|key| (arrival(key, 600), times.clone()));
+        assert_eq!(executions(arrivals.into(), &config()).len(), 3);
     }
 
     #[test]
