@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use landfall_check::engine::words::{dollars, size};
-use landfall_messages::{BackfillSummary, Tally};
+use landfall_messages::{BackfillPlan, BackfillSummary, Tally};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -88,8 +88,23 @@ pub(super) fn print_text(summary: &BackfillSummary, out: &mut dyn Write) -> io::
         .collect();
     let headings = ["  DATASET", "FILES", "SIZE", "EXECUTIONS", "ON GLUE", "ABOUT"];
     table::print(headings, &rows, out)?;
+    print_no_engine(plan, out)?;
     writeln!(out, "estimate: {} in all", dollars(summary.dollars))?;
     if summary.dry_run { Ok(()) } else { print_ended(summary, out) }
+}
+
+/// The executions whose files no engine loads together.
+fn print_no_engine(plan: &BackfillPlan, out: &mut dyn Write) -> io::Result<()> {
+    for (dataset, plan) in plan.datasets.iter().filter(|(_, plan)| plan.no_engine_executions > 0) {
+        let count = usize::try_from(plan.no_engine_executions).unwrap_or(usize::MAX);
+        writeln!(
+            out,
+            "no engine loads all files of {} of {dataset}: the check refuses those that are too \
+             much, with Engine.NoneFits",
+            counted(count, "execution")
+        )?;
+    }
+    Ok(())
 }
 
 fn print_ended(summary: &BackfillSummary, out: &mut dyn Write) -> io::Result<()> {
@@ -134,7 +149,7 @@ mod tests {
 
     use std::collections::BTreeMap;
 
-    use landfall_messages::{BackfillPlan, BatchFailure, DatasetPlan};
+    use landfall_messages::{BatchFailure, DatasetPlan};
 
     use super::*;
 
@@ -146,6 +161,7 @@ mod tests {
             tally: Tally { objects: 3, bytes: 3072 },
             executions: 2,
             glue_executions: 1,
+            no_engine_executions: 0,
             dollars: 0.016,
         };
         BackfillSummary {
@@ -198,6 +214,19 @@ mod tests {
                DATASET  FILES  SIZE     EXECUTIONS  ON GLUE  ABOUT\n  \
                orders   3      3.0 KiB  2           1        $0.016\n\
              estimate: $0.017 in all\n"
+        );
+    }
+
+    #[test]
+    fn what_no_engine_loads_is_said() {
+        let mut summary = summary(true, 0);
+        for plan in summary.plan.datasets.values_mut() {
+            plan.no_engine_executions = 2;
+        }
+        let text = text(&summary);
+        assert!(
+            text.contains("$0.016\nno engine loads all files of 2 executions of orders: "),
+            "{text}"
         );
     }
 

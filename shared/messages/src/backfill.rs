@@ -126,6 +126,10 @@ pub struct DatasetPlan {
     pub executions: u64,
     /// Of these, those that go to Glue by what is known before the check.
     pub glue_executions: u64,
+    /// Of these, those whose files no engine loads together: some of them are refused at the check,
+    /// with `Engine.NoneFits`.
+    #[serde(default)]
+    pub no_engine_executions: u64,
     /// What loading them costs, in US dollars, estimated.
     pub dollars: f64,
 }
@@ -156,6 +160,7 @@ impl BackfillPlan {
             plan.tally.add(more.tally);
             plan.executions += more.executions;
             plan.glue_executions += more.glue_executions;
+            plan.no_engine_executions += more.no_engine_executions;
             plan.dollars += more.dollars;
         }
         self.planning_dollars += other.planning_dollars;
@@ -290,6 +295,7 @@ mod tests {
                     tally: Tally { objects: 2, bytes: 20 },
                     executions: 1,
                     glue_executions: 0,
+                    no_engine_executions: 1,
                     dollars: 0.5,
                 },
             )]),
@@ -302,6 +308,7 @@ mod tests {
         assert_eq!(plan.skipped["committed"].objects, 2);
         assert_eq!(plan.datasets["orders"].tally.objects, 4);
         assert_eq!(plan.executions(), 3);
+        assert_eq!(plan.datasets["orders"].no_engine_executions, 2);
         assert!((plan.dollars() - 2.25).abs() < 1e-9);
     }
 }

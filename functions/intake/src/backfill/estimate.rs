@@ -37,7 +37,8 @@ const ROW_BYTES: u64 = 100;
 /// What is guessed of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
-    pub(super) engine: Engine,
+    /// None when no engine loads all of it; the check then refuses some of its files.
+    pub(super) engine: Option<Engine>,
     pub(super) dollars: f64,
 }
 
@@ -73,12 +74,13 @@ pub(super) fn estimate(
         lambda,
         glue: DEFAULT_GLUE,
     };
-    // What no engine can load ends at the check, which costs what the Lambda engine's read does.
-    let engine = choose_engine(&facts).map_or(Engine::Lambda, |choice| choice.engine);
+    let engine = choose_engine(&facts).ok().map(|choice| choice.engine);
     let check = lambda::estimate(&workload, Some(1), false, &lambda).dollars;
     let load = match engine {
-        Engine::Lambda => lambda::estimate(&workload, None, false, &lambda).dollars,
-        Engine::Glue => Sizing::of(&workload, &DEFAULT_GLUE).estimate(&workload).dollars,
+        Some(Engine::Lambda) => lambda::estimate(&workload, None, false, &lambda).dollars,
+        Some(Engine::Glue) => Sizing::of(&workload, &DEFAULT_GLUE).estimate(&workload).dollars,
+        // Which files the check leaves is not known.
+        None => 0.0,
     };
     let dollars = BATCH_DOLLARS + without_lambda(workload.objects) + check + load;
     Estimate { engine, dollars }
@@ -137,8 +139,24 @@ mod tests {
             estimate(&[object], &orders, 1 << 28)
         };
         let (small, large) = (of_size(1_000_000), of_size(1 << 30));
-        assert_eq!((small.engine, large.engine), (Engine::Lambda, Engine::Glue));
+        assert_eq!((small.engine, large.engine), (Some(Engine::Lambda), Some(Engine::Glue)));
         assert!(small.dollars > 0.0004 && small.dollars < 0.001, "{small:?}");
         assert!(large.dollars > 0.01, "{large:?}");
+    }
+
+    #[test]
+    fn what_no_engine_loads_is_checked_and_not_loaded() {
+        let text = contract("orders", "s3://landing/orders/");
+        let times = text.replace("logicalType: integer", "logicalType: time");
+        let of = |text: &str, wish: &str| {
+            let text = format!("{text}customProperties: [{{property: engine, value: {wish}}}]\n");
+            let contract = landfall_contract::parse(&text).unwrap();
+            let object = ObjectVersion { size: 1 << 30, ..object("orders/a.csv", "v#1") };
+            estimate(&[object], &contract, 1 << 28)
+        };
+        let (none, lambda) = (of(&times, "glue"), of(&times, "lambda"));
+        assert_eq!((none.engine, lambda.engine), (None, Some(Engine::Lambda)));
+        assert!(none.dollars > 0.0004 && none.dollars < lambda.dollars, "{none:?} {lambda:?}");
+        assert_eq!(of(&text, "glue").engine, Some(Engine::Glue));
     }
 }

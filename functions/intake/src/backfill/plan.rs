@@ -94,7 +94,8 @@ pub(super) async fn plan(
         dataset.executions += 1;
         if let Some(contract) = contracts.get(&input.batch.dataset) {
             let estimate = estimate(objects, contract, deps.config.lambda_engine_max_bytes);
-            dataset.glue_executions += u64::from(estimate.engine == Engine::Glue);
+            dataset.glue_executions += u64::from(estimate.engine == Some(Engine::Glue));
+            dataset.no_engine_executions += u64::from(estimate.engine.is_none());
             dataset.dollars += estimate.dollars;
         }
         inputs.push(input);
