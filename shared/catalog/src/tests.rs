@@ -93,6 +93,22 @@ async fn what_cannot_be_used_says_why() {
 }
 
 #[tokio::test]
+async fn a_metadata_file_that_memory_is_not_made_for_is_refused() {
+    const MOST: usize = 128 << 20;
+    let announced = mock!(aws_sdk_s3::Client::get_object).then_output(|| {
+        let length = i64::try_from(MOST + 1).unwrap();
+        GetObjectOutput::builder().content_length(length).body(ByteStream::default()).build()
+    });
+    let compressed = gzip(&" ".repeat(MOST + 1));
+    assert!(compressed.len() < MOST / 64);
+    for file in [announced, file(compressed)] {
+        let error = snapshots(iceberg_table(LOCATION), file).await.unwrap_err();
+        assert_eq!(error.name(), "Iceberg.TableInvalid");
+        assert!(error.to_string().contains("expire snapshots"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_metadata_file_that_is_gone_is_told_from_an_s3_that_does_not_answer() {
     let gone = mock!(aws_sdk_s3::Client::get_object)
         .then_error(|| GetObjectError::NoSuchKey(NoSuchKey::builder().build()));
