@@ -12,38 +12,50 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
 use landfall_catalog::{CatalogError, CommittedRows, table_of};
-use landfall_ledger::{Entry, LedgerError, Owner, OwnerState, OwnerStatus, Settlement, State};
-use landfall_messages::{
-    Batch, ExecutionInput, ExecutionStatusChange, ObjectVersion, TableIdentity,
+use landfall_ledger::{
+    Entry, LedgerError, Owner, OwnerState, OwnerStatus, RunOfBatch, Settlement, State,
 };
+use landfall_messages::{ExecutionInput, ExecutionStatusChange, ObjectVersion, TableIdentity};
 use landfall_objects::{ObjectError, load_contract};
+use landfall_runtime::NamedError;
 
 use crate::arrival::{Ended, Failures};
 use crate::error::Error;
 use crate::{CONCURRENCY, Deps, execution};
 
-/// What the name of an execution that was started for leftovers ends in.
+/// What the name of an execution that was started for leftovers, or to announce them, ends in.
 const AGAIN: &str = "-again";
 
 /// The longest name of an execution
 /// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
 const LONGEST_NAME: usize = 80;
 
-/// Metadata files that are held in memory at once: each has every snapshot of its table.
-const TABLES_AT_ONCE: usize = 3;
+/// What the reason of an object begins with that was deleted before its rows were loaded: an
+/// attempt that was given up may have read it before.
+const GONE: &str = "Object.Gone";
 
 /// What an execution that is over left behind.
 struct Leftovers {
     execution_name: String,
     status: String,
-    batch: Batch,
+    input: ExecutionInput,
     /// Objects without an answer.
     open: Vec<ObjectVersion>,
-    /// Objects that somebody called failed, which the table may know better, each with the batch
-    /// that owns it now.
-    failed: Vec<(ObjectVersion, String)>,
+    /// Objects whose answer the table may know better.
+    doubted: Vec<Doubted>,
+    /// Whether none of the batch's other objects would be loaded, were it started again.
+    others_are_settled: bool,
     /// The table that knows; none when nobody can have committed anything.
     table: Option<TableIdentity>,
+}
+
+/// An object that somebody called failed, or gone.
+struct Doubted {
+    object: ObjectVersion,
+    /// The batch that owns it now.
+    owner: String,
+    /// Why it is called so.
+    reason: String,
 }
 
 /// Where an object stands with an execution that has ended.
@@ -55,9 +67,10 @@ enum Standing {
     Unowned,
     /// The execution owes it an answer, and may have committed it.
     Claimed,
-    /// It is called failed, and the execution may have committed it: after its failure path said so,
-    /// or after another batch had taken the object over and failed.
-    Failed,
+    /// It is called failed or gone, and the execution may have committed it: after its failure path
+    /// said so, after a later attempt had not found the file any more, or after another batch had
+    /// taken the object over and failed.
+    Doubted,
 }
 
 /// Settles what the executions left open, and what they called failed and is committed.
@@ -80,8 +93,13 @@ pub(crate) async fn settle(deps: &Deps, ended: Vec<Ended>, failures: &mut Failur
         }
     }
     let failed = stream::iter(by_table)
-        .map(|(table, group)| async move { settle_group(deps, table.as_ref(), group).await })
-        .buffer_unordered(TABLES_AT_ONCE)
+        // One after the other: there is memory for one metadata file.
+        .then(|(table, group)| async move {
+            let all: Vec<&Leftovers> = group.iter().map(|(left, _)| left).collect();
+            (commits_of(deps, table.as_ref(), &all).await, group)
+        })
+        .map(|(commits, group)| settle_group(deps, commits, group))
+        .buffer_unordered(CONCURRENCY)
         .collect::<Vec<_>>()
         .await;
     for (message_ids, error) in failed.into_iter().flatten() {
@@ -96,20 +114,23 @@ pub(crate) async fn settle_one(
     execution: &ExecutionStatusChange,
 ) -> Result<(), Error> {
     let Some(left) = examine(deps, execution).await? else { return Ok(()) };
-    let commits = commits_of(deps, left.table.as_ref(), &[&left]).await?;
-    left.settle(deps, &commits).await
+    match commits_of(deps, left.table.as_ref(), &[&left]).await {
+        Ok(commits) => left.settle(deps, &commits).await,
+        Err(error) if left.failed_for(&error) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn settle_group(
     deps: &Deps,
-    table: Option<&TableIdentity>,
+    commits: Result<HashMap<String, CommittedRows>, CatalogError>,
     group: Vec<(Leftovers, String)>,
 ) -> Vec<(Vec<String>, Error)> {
-    let all: Vec<&Leftovers> = group.iter().map(|(left, _)| left).collect();
-    let commits = match commits_of(deps, table, &all).await {
+    let commits = match commits {
         Ok(commits) => commits,
         Err(error) => {
-            return vec![(group.into_iter().map(|(_, message_id)| message_id).collect(), error)];
+            let unanswered = group.into_iter().filter(|(left, _)| !left.failed_for(&error));
+            return vec![(unanswered.map(|(_, message_id)| message_id).collect(), error.into())];
         }
     };
     let mut failed = Vec::new();
@@ -132,19 +153,24 @@ async fn examine(
         None => input_of(name, &execution::input(deps, arn, name).await?)?,
     };
     let succeeded = execution.status == "SUCCEEDED";
-    let (mut open, mut failed, mut may_be_committed) = (Vec::new(), Vec::new(), false);
+    let (mut open, mut doubted, mut may_be_committed) = (Vec::new(), Vec::new(), false);
+    let mut others_are_settled = true;
     for object in &input.batch.objects {
-        let Some(entry) = deps.ledger.find(&object.ledger_key()).await? else { continue };
+        let Some(entry) = deps.ledger.find(&object.ledger_key()).await? else {
+            others_are_settled = false;
+            continue;
+        };
         let standing = standing(&entry, arn, succeeded);
         match standing {
-            Standing::Answered => {}
+            Standing::Answered => others_are_settled &= entry.state.is_settled(),
             Standing::Unowned | Standing::Claimed => open.push(object.clone()),
-            Standing::Failed => {
-                let owner = entry.batch_id.unwrap_or_else(|| input.batch.id.clone());
-                failed.push((object.clone(), owner));
-            }
+            Standing::Doubted => doubted.push(Doubted {
+                object: object.clone(),
+                owner: entry.batch_id.unwrap_or_else(|| input.batch.id.clone()),
+                reason: entry.reason.unwrap_or_default(),
+            }),
         }
-        may_be_committed |= matches!(standing, Standing::Claimed | Standing::Failed);
+        may_be_committed |= matches!(standing, Standing::Claimed | Standing::Doubted);
     }
     // Once is enough: what is left open twice has a reason that a person must find.
     if succeeded && !open.is_empty() && !name.ends_with(AGAIN) {
@@ -154,23 +180,24 @@ async fn examine(
     }
     // With an intake problem, the execution has nothing but a failure path.
     if input.problem.is_some() {
-        (failed, may_be_committed) = (Vec::new(), false);
+        (doubted, may_be_committed) = (Vec::new(), false);
     }
-    if open.is_empty() && failed.is_empty() {
+    if open.is_empty() && doubted.is_empty() {
+        return Ok(None);
+    }
+    if !is_over(deps, &input.batch.id, arn).await? {
         return Ok(None);
     }
     let mut left = Leftovers {
         execution_name: name.clone(),
         status: execution.status.clone(),
-        batch: input.batch,
+        input,
         open,
-        failed,
+        doubted,
+        others_are_settled,
         table: None,
     };
     if may_be_committed {
-        if !is_over(deps, &left.batch.id, arn).await? {
-            return Ok(None);
-        }
         left.table = table(deps, &left).await?;
     }
     Ok(Some(left))
@@ -182,7 +209,14 @@ fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
         State::Claimed if entry.execution_arn.as_deref() == Some(execution_arn) => {
             Standing::Claimed
         }
-        State::Failed => Standing::Failed,
+        State::Failed => Standing::Doubted,
+        // Nobody can have read what was never claimed.
+        State::Rejected
+            if entry.execution_arn.is_some()
+                && entry.reason.as_ref().is_some_and(|reason| reason.starts_with(GONE)) =>
+        {
+            Standing::Doubted
+        }
         State::Received if !succeeded && entry.batch_id.is_none() => Standing::Unowned,
         State::Claimed
         | State::Received
@@ -193,12 +227,33 @@ fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
     }
 }
 
-/// Whether nothing of the execution can commit any more. False when it was redriven: its end
-/// will be told again.
+/// Whether nothing of the execution can commit any more. False when it was redriven, or when an
+/// execution that was started with the same input has taken its Glue run over: that one's end will
+/// be told.
 async fn is_over(deps: &Deps, batch_id: &str, execution_arn: &str) -> Result<bool, Error> {
-    let owner = Owner { batch_id: batch_id.to_owned(), execution_arn: execution_arn.to_owned() };
     let run = deps.ledger.run_of_batch(batch_id).await?;
-    match deps.owners.state_of(&owner, &run).await? {
+    let beginner = match &run {
+        RunOfBatch::None => None,
+        RunOfBatch::Started(id) => deps.ledger.find_run(id).await?.map(|run| run.execution_arn),
+        RunOfBatch::Begun => deps.ledger.run_beginner(batch_id).await?,
+    };
+    // A run is stopped only when the execution that waits for it is over.
+    if let Some(other) = beginner.filter(|beginner| beginner != execution_arn) {
+        return Ok(has_ended(deps, batch_id, other, &run).await?
+            && has_ended(deps, batch_id, execution_arn.to_owned(), &RunOfBatch::None).await?);
+    }
+    has_ended(deps, batch_id, execution_arn.to_owned(), &run).await
+}
+
+/// Whether the execution has ended, and the run with it.
+async fn has_ended(
+    deps: &Deps,
+    batch_id: &str,
+    execution_arn: String,
+    run: &RunOfBatch,
+) -> Result<bool, Error> {
+    let owner = Owner { batch_id: batch_id.to_owned(), execution_arn };
+    match deps.owners.state_of(&owner, run).await? {
         OwnerState::Over => Ok(true),
         OwnerState::Alive => Ok(false),
         OwnerState::Stopping => Err(LedgerError::OwnerStopping(owner.batch_id).into()),
@@ -207,7 +262,7 @@ async fn is_over(deps: &Deps, batch_id: &str, execution_arn: &str) -> Result<boo
 
 /// The table that the execution committed to, if it did.
 async fn table(deps: &Deps, left: &Leftovers) -> Result<Option<TableIdentity>, Error> {
-    match load_contract(&deps.s3, &left.batch.contract).await {
+    match load_contract(&deps.s3, &left.input.batch.contract).await {
         Ok(contract) => Ok(Some(table_of(&contract, &deps.config.glue_database))),
         // Every attempt reads this document first. What was failed for want of it stays so.
         Err(ObjectError::ContractGone(_) | ObjectError::ContractInvalid { .. })
@@ -224,26 +279,44 @@ async fn commits_of(
     deps: &Deps,
     table: Option<&TableIdentity>,
     leftovers: &[&Leftovers],
-) -> Result<HashMap<String, CommittedRows>, Error> {
+) -> Result<HashMap<String, CommittedRows>, CatalogError> {
     let Some(table) = table else { return Ok(HashMap::new()) };
-    let snapshots = match deps.catalog.snapshots(table).await {
-        Ok(snapshots) => snapshots.unwrap_or_default(),
-        // Nobody commits to such a table. What was failed for its sake stays so.
-        Err(CatalogError::TableInvalid { .. })
-            if leftovers.iter().all(|left| left.open.is_empty()) =>
-        {
-            return Ok(HashMap::new());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let snapshots = deps.catalog.snapshots(table).await?.unwrap_or_default();
     Ok(snapshots.commits_of(leftovers.iter().flat_map(|left| left.objects().map(|(it, _)| it))))
 }
 
 impl Leftovers {
     /// Each object, with the batch that owns it.
     fn objects(&self) -> impl Iterator<Item = (&ObjectVersion, &str)> {
-        let open = self.open.iter().map(|object| (object, self.batch.id.as_str()));
-        open.chain(self.failed.iter().map(|(object, owner)| (object, owner.as_str())))
+        let open = self.open.iter().map(|object| (object, self.input.batch.id.as_str()));
+        open.chain(self.doubted.iter().map(|it| (&it.object, it.owner.as_str())))
+    }
+
+    /// Whether the objects were failed for the very reason that keeps the table from being asked.
+    /// Nobody commits to such a table, so they stay as they are.
+    fn failed_for(&self, error: &CatalogError) -> bool {
+        let of_that_name = |doubted: &Doubted| doubted.reason.starts_with(error.name());
+        self.open.is_empty()
+            && match error {
+                CatalogError::TableInvalid { .. } => true,
+                CatalogError::AccessDenied { operation: "glue:GetTable", .. } => {
+                    self.doubted.iter().all(of_that_name)
+                }
+                _ => false,
+            }
+    }
+
+    /// Whether an execution with the same input would find its batch's commit, which nobody was
+    /// told of, and load nothing. One that was itself started for leftovers is not followed by
+    /// another.
+    fn can_be_announced(&self, commits: &HashMap<String, CommittedRows>) -> bool {
+        let found: Option<Vec<_>> =
+            self.objects().map(|(object, _)| commits.get(&object.id())).collect();
+        self.others_are_settled
+            && !self.execution_name.ends_with(AGAIN)
+            && found.is_some_and(|found| {
+                found.iter().any(|commit| commit.batch_id == self.input.batch.id)
+            })
     }
 
     async fn settle(
@@ -251,6 +324,13 @@ impl Leftovers {
         deps: &Deps,
         commits: &HashMap<String, CommittedRows>,
     ) -> Result<(), Error> {
+        // Before the ledger is settled: afterwards nobody would come back to start it.
+        let announced = self.can_be_announced(commits);
+        if announced {
+            let name = name_again(&self.execution_name);
+            tracing::warn!(execution = name, "started to announce what was committed");
+            execution::start_as(deps, &name, &self.input).await?;
+        }
         for (object, owner) in self.objects() {
             let Some(commit) = commits.get(&object.id()) else { continue };
             tracing::warn!(
@@ -258,6 +338,7 @@ impl Leftovers {
                 version = %object.version,
                 execution = self.execution_name,
                 snapshot = commit.snapshot_id,
+                announced,
                 "its rows are in the table, and the ledger did not say so"
             );
             let settlement = Settlement {
@@ -281,14 +362,14 @@ impl Leftovers {
             );
             // Starting it anew is the operator's decision.
             let settlement = Settlement {
-                batch_id: self.batch.id.clone(),
+                batch_id: self.input.batch.id.clone(),
                 state: State::Failed,
                 reason: Some(format!("Execution.{}: its execution ended so", self.status)),
                 rows: 0,
                 rejected_rows: None,
                 snapshot_id: None,
             };
-            deps.ledger.settle(&object.ledger_key(), &self.batch.id, &settlement).await?;
+            deps.ledger.settle(&object.ledger_key(), &self.input.batch.id, &settlement).await?;
         }
         Ok(())
     }

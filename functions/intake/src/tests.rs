@@ -123,7 +123,8 @@ pub(crate) struct World {
     unstartable: Option<String>,
     /// The metadata file of table `landfall.orders`, if there is one.
     pub(crate) metadata: Option<String>,
-    tables_unavailable: bool,
+    /// The status that Glue answers with when it is asked for a table.
+    tables_refusal: Option<u16>,
     /// Times that a metadata file was read.
     pub(crate) metadata_reads: usize,
     /// States of Glue runs by id, and the runs that were asked to stop.
@@ -317,9 +318,9 @@ fn glue(world: &Arc<Mutex<World>>) -> aws_sdk_glue::Client {
                     (Some("landfall"), Some("orders"))
                 );
                 let world = tables.lock().unwrap();
-                if world.tables_unavailable {
+                if let Some(status) = world.tables_refusal {
                     return MockResponse::Http(HttpResponse::new(
-                        503_u16.try_into().unwrap(),
+                        status.try_into().unwrap(),
                         SdkBody::empty(),
                     ));
                 }

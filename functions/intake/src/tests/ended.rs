@@ -94,7 +94,7 @@ async fn objects_of_an_aborted_execution_are_failed_and_not_forgotten() {
         } else {
             fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
             // Nobody claimed it, so nobody needs to be asked.
-            fixture.set(|world| world.tables_unavailable = true);
+            fixture.set(|world| world.tables_refusal = Some(503));
         }
         let ended = end(&fixture, status, true);
         assert!(fixture.deliver(&[ended]).await.is_empty());
@@ -125,6 +125,60 @@ async fn what_is_in_the_table_is_committed_however_its_execution_ended() {
         let rows = fixture.table.item(PATH, "v#v1").unwrap()["rows"].clone();
         assert_eq!(rows, AttributeValue::N("7".into()));
         assert_eq!(fixture.world.lock().unwrap().metadata_reads, 1, "once for both messages");
+        // One more execution tells everybody of the commit that nobody was told of, once.
+        let started = fixture.started();
+        assert_eq!((started.len(), &started[0]), (2, &started[1]));
+        let names = |world: &World| world.executions.keys().cloned().collect::<Vec<_>>();
+        let again = names(&fixture.world.lock().unwrap());
+        let again = again.into_iter().find(|name| name.ends_with("-again")).unwrap();
+        fixture.set(|world| world.executions.retain(|name, _| *name == again));
+        let ended = end(&fixture, "SUCCEEDED", true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(fixture.started().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_is_announced_only_where_nothing_is_loaded_by_that() {
+    for (other, started) in [("failed", 1), ("claimed", 1), ("received", 1), ("quarantined", 2)] {
+        let fixture = Fixture::orders();
+        let events = ["orders/a.csv", "orders/b.csv"].map(|key| event("landing", key, 10, "v1"));
+        fixture.deliver(&events).await;
+        let batch = fixture.started()[0].batch.id.clone();
+        fixture.settle("orders/a.csv", "v#v1", "failed");
+        fixture.own("orders/a.csv", "v#v1", &batch);
+        fixture.settle("orders/b.csv", "v#v1", other);
+        fixture.own("orders/b.csv", "v#v1", "another");
+        commit(&fixture, &batch, "orders/a.csv");
+        let ended = end(&fixture, "ABORTED", true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), "committed");
+        assert_eq!(fixture.started().len(), started, "{other}");
+    }
+}
+
+/// The file was deleted. A later attempt did not find it any more, and then the one that had read it
+/// committed.
+#[tokio::test]
+async fn rows_of_a_file_that_is_called_gone_are_settled() {
+    const WHY: &str = "Object.Gone: it was deleted after it was checked";
+    for (committed, reason, expected) in [
+        (true, WHY, "committed"),
+        (false, WHY, "rejected"),
+        (true, "Contract.Invalid: as it was", "rejected"),
+    ] {
+        let fixture = Fixture::orders();
+        owned_by(&fixture, "own", "rejected").await;
+        let mut item = fixture.table.item(PATH, "v#v1").unwrap();
+        item.insert("reason".into(), AttributeValue::S(reason.into()));
+        fixture.table.put(item);
+        let batch = fixture.started()[0].batch.id.clone();
+        commit(&fixture, &batch, if committed { "orders/a.csv" } else { "orders/b.csv" });
+        let ended = end(&fixture, "SUCCEEDED", true);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), expected, "{reason}");
+        let kept = (expected == "rejected").then(|| reason.to_owned());
+        assert_eq!(text(&fixture, "reason"), kept);
     }
 }
 
@@ -137,6 +191,7 @@ async fn rows_that_the_batch_before_had_committed_are_settled_in_its_name() {
     assert!(fixture.deliver(&[ended]).await.is_empty());
     assert_eq!(state(&fixture), "committed");
     assert_eq!(text(&fixture, "batchId").as_deref(), Some("the batch before"));
+    assert_eq!(fixture.started().len(), 1, "this batch has no commit to announce");
 }
 
 /// An attempt lost the object to another batch after it had read its claims for the last time. It
@@ -152,7 +207,7 @@ async fn rows_that_another_batch_calls_failed_are_settled_at_the_end_of_who_comm
     assert!(fixture.deliver(&[ended]).await.is_empty());
     assert_eq!(state(&fixture), "committed");
     assert_eq!(text(&fixture, "batchId"), Some(batch));
-    assert_eq!(fixture.started().len(), 1);
+    assert_eq!(fixture.started().len(), 2, "the commit is announced");
 }
 
 #[tokio::test]
@@ -160,12 +215,12 @@ async fn nothing_is_failed_while_the_table_cannot_be_asked() {
     let fixture = Fixture::orders();
     owned_by(&fixture, "own", "claimed").await;
     let ended = end(&fixture, "ABORTED", true);
-    fixture.set(|world| world.tables_unavailable = true);
+    fixture.set(|world| world.tables_refusal = Some(503));
     assert_eq!(fixture.deliver(std::slice::from_ref(&ended)).await, ["m0"]);
     assert_eq!(state(&fixture), "claimed");
     // Which table it is, the contract says.
     fixture.set(|world| {
-        world.tables_unavailable = false;
+        world.tables_refusal = None;
         world.contracts.clear();
     });
     assert_eq!(fixture.deliver(&[ended]).await, ["m0"]);
@@ -186,24 +241,71 @@ async fn a_failure_for_want_of_a_contract_or_a_table_stays_one() {
 }
 
 #[tokio::test]
-async fn nothing_is_settled_before_the_glue_run_has_stopped() {
-    let fixture = Fixture::orders();
-    owned_by(&fixture, "own", "claimed").await;
-    let batch = fixture.started()[0].batch.id.clone();
-    let owner = Owner { batch_id: batch.clone(), execution_arn: arn(&batch) };
+async fn a_failure_for_want_of_a_right_stays_one() {
+    for (reason, back) in [
+        ("Iceberg.AccessDenied: glue:GetTable was denied", false),
+        ("Iceberg.CommitConflict: as it was", true),
+    ] {
+        let fixture = Fixture::orders();
+        owned_by(&fixture, "own", "failed").await;
+        let mut item = fixture.table.item(PATH, "v#v1").unwrap();
+        item.insert("reason".into(), AttributeValue::S(reason.into()));
+        fixture.table.put(item);
+        let ended = end(&fixture, "FAILED", true);
+        fixture.set(|world| world.tables_refusal = Some(403));
+        assert_eq!(!fixture.deliver(&[ended]).await.is_empty(), back, "{reason}");
+        assert_eq!(text(&fixture, "reason").as_deref(), Some(reason));
+    }
+}
+
+/// A Glue run of the batch, which goes on and which that execution waits for.
+async fn run_for(fixture: &Fixture, batch: &str, execution: &str) {
+    let owner = Owner { batch_id: batch.into(), execution_arn: arn(execution) };
     fixture.deps.ledger.begin_run(&owner, Duration::from_secs(60)).await.unwrap();
     let run = GlueRun {
         run_id: "jr_1".into(),
         job_name: "load".into(),
-        batch_id: batch.clone(),
+        batch_id: batch.into(),
         task_token: "token".into(),
-        execution_arn: arn(&batch),
+        execution_arn: arn(execution),
         sizing: None,
     };
     fixture.deps.ledger.remember_run(&run).await.unwrap();
     fixture.set(|world| {
         world.runs.insert("jr_1".into(), JobRunState::Running);
     });
+}
+
+/// A person started the input of the aborted execution again, and that one runs.
+#[tokio::test]
+async fn a_run_that_another_execution_waits_for_is_not_stopped() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    let batch = fixture.started()[0].batch.id.clone();
+    run_for(&fixture, &batch, "by-hand").await;
+    let ended = end(&fixture, "ABORTED", true);
+    let by_hand = |status: ExecutionStatus| {
+        let input = serde_json::to_string(&fixture.started()[0]).unwrap();
+        fixture.set(|world| {
+            world.executions.insert("by-hand".into(), (status, input));
+        });
+    };
+    by_hand(ExecutionStatus::Running);
+    assert!(fixture.deliver(std::slice::from_ref(&ended)).await.is_empty());
+    assert_eq!(state(&fixture), "claimed", "the end of the other one will be told");
+    assert!(fixture.world.lock().unwrap().stopped_runs.is_empty());
+    // Once it is over too, nobody waits for the run.
+    by_hand(ExecutionStatus::Aborted);
+    assert_eq!(fixture.deliver(&[ended]).await, ["m0"]);
+    assert_eq!(fixture.world.lock().unwrap().stopped_runs, ["jr_1"]);
+}
+
+#[tokio::test]
+async fn nothing_is_settled_before_the_glue_run_has_stopped() {
+    let fixture = Fixture::orders();
+    owned_by(&fixture, "own", "claimed").await;
+    let batch = fixture.started()[0].batch.id.clone();
+    run_for(&fixture, &batch, &batch).await;
     let ended = end(&fixture, "ABORTED", true);
     assert_eq!(
         fixture.deliver(std::slice::from_ref(&ended)).await,
@@ -223,13 +325,18 @@ async fn nothing_is_settled_before_the_glue_run_has_stopped() {
 
 #[tokio::test]
 async fn an_execution_that_was_redriven_answers_for_itself() {
-    let fixture = Fixture::orders();
-    owned_by(&fixture, "own", "claimed").await;
-    let ended = end(&fixture, "FAILED", true);
-    let batch = fixture.started()[0].batch.id.clone();
-    fixture.set(|world| world.executions.get_mut(&batch).unwrap().0 = ExecutionStatus::Running);
-    assert!(fixture.deliver(&[ended]).await.is_empty());
-    assert_eq!(state(&fixture), "claimed");
+    for left in ["claimed", "received"] {
+        let fixture = Fixture::orders();
+        fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
+        if left == "claimed" {
+            owned_by(&fixture, "own", left).await;
+        }
+        let ended = end(&fixture, "ABORTED", true);
+        let batch = fixture.started()[0].batch.id.clone();
+        fixture.set(|world| world.executions.get_mut(&batch).unwrap().0 = ExecutionStatus::Running);
+        assert!(fixture.deliver(&[ended]).await.is_empty());
+        assert_eq!(state(&fixture), left);
+    }
 }
 
 #[tokio::test]
@@ -242,7 +349,7 @@ async fn a_file_delivered_again_after_an_abort_is_settled_from_the_table() {
     let again = event("landing", "orders/a.csv", 10, "v1");
     assert!(fixture.deliver(&[again]).await.is_empty());
     assert_eq!(state(&fixture), "committed");
-    assert_eq!(fixture.started().len(), 1);
+    assert_eq!(fixture.started().len(), 2, "the commit is announced");
 }
 
 #[tokio::test]
