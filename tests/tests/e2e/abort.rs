@@ -32,11 +32,19 @@ async fn aborting_an_execution_stops_its_run_and_the_file_can_be_loaded_again() 
     let arn = stack.running_execution(&dataset).await;
     stack.sfn.stop_execution().execution_arn(&arn).send().await.expect("abort");
 
+    let run = stack.run_of(&dataset).await.expect("the run");
     stack
         .wait("the run's end", async || {
             let run = stack.run_of(&dataset).await?;
             assert_ne!(run.job_run_state(), Some(&JobRunState::Succeeded), "nobody stopped it");
             (run.job_run_state() == Some(&JobRunState::Stopped)).then_some(())
+        })
+        .await;
+    // Whoever looks at ended executions later stops what still runs as well.
+    let stopped = ["so its run is stopped", run.id().expect("its id")];
+    stack
+        .wait("glue-trigger's word", async || {
+            stack.has_logged("glue-trigger", &stopped).then_some(())
         })
         .await;
     stack

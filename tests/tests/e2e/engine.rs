@@ -14,9 +14,6 @@ const PARTITIONS: usize = 40;
 /// What the function gets, in MB: the least there is. The rule goes by what the template says.
 const LITTLE_MEMORY: u32 = 128;
 
-/// The template's, in MB.
-const MEMORY: u32 = 1769;
-
 /// A small file, of more partitions than the rule assumes, which does not know them before the
 /// load.
 fn file() -> String {
@@ -43,10 +40,10 @@ async fn what_outgrows_the_lambda_engine_is_handed_over_and_loaded_once() {
     stack.put_contract(&dataset, &contract.text()).await;
     let key = format!("{dataset}/wide.csv");
     // As somebody does who saves at the function and leaves the template as it is.
-    stack.set_memory("iceberg-append", LITTLE_MEMORY);
+    let little = stack.with_memory("iceberg-append", LITTLE_MEMORY);
     stack.upload(&key, file()).await;
     stack.wait("the hand-over", async || stack.run_of(&dataset).await).await;
-    stack.set_memory("iceberg-append", MEMORY);
+    drop(little);
 
     let execution = stack.one_execution(&dataset).await;
     assert_eq!(execution.status, ExecutionStatus::Succeeded, "{execution:#?}");

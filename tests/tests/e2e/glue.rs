@@ -168,3 +168,30 @@ async fn a_failed_run_fails_the_execution_with_glues_message() {
     assert_eq!(item["state"], "failed", "{item:?}");
     assert!(item["reason"].contains("Glue.RunFailed"), "{item:?}");
 }
+
+/// A file that is deleted while Spark starts is nobody's failure: the run ends well without it,
+/// and its producer hears why it is not in the table.
+#[tokio::test]
+async fn a_file_that_is_deleted_before_the_job_reads_it_is_told_and_fails_nothing() {
+    let _turn = TURN.lock().await;
+    let stack = Stack::connect().await;
+    let dataset = Stack::unique("withdrawn");
+    let alerts = stack.alerts_of(&dataset).await;
+    let mut contract = TestContract::of(&dataset, stack.landing());
+    contract.policy = &[("engine", "glue")];
+    stack.put_contract(&dataset, &contract.text()).await;
+    let key = format!("{dataset}/a.csv");
+    stack.upload(&key, good_file(1, 5)).await;
+    stack.wait("the run", async || stack.run_of(&dataset).await).await;
+    stack.delete_versions(stack.landing(), &key).await;
+
+    let execution = stack.one_execution(&dataset).await;
+    assert_eq!(execution.status, ExecutionStatus::Succeeded, "{execution:#?}");
+    assert!(execution.went_through("Settle Glue load"), "{:?}", execution.states);
+    let item = &stack.ledger(&key).await[0];
+    assert_eq!(item["state"], "rejected", "{item:?}");
+    assert!(item["reason"].starts_with("Object.Gone: "), "{item:?}");
+    assert!(stack.table(&dataset, &[]).await["snapshots"].as_array().unwrap().is_empty());
+    let alert = alerts.next_alert().await;
+    assert!(alert.text().contains("deleted before it was loaded"), "{}", alert.text());
+}

@@ -86,6 +86,19 @@ impl Alert {
     }
 }
 
+/// A function whose memory is not the template's, for as long as this lives.
+pub(crate) struct OtherMemory<'a> {
+    stack: &'a Stack,
+    function: String,
+    before: u32,
+}
+
+impl Drop for OtherMemory<'_> {
+    fn drop(&mut self) {
+        self.stack.set_memory(&self.function, self.before);
+    }
+}
+
 impl Stack {
     /// Connects to the stack that `LANDFALL_STACK` names.
     pub(crate) async fn connect() -> Self {
@@ -158,13 +171,18 @@ impl Stack {
 
     /// Deletes every version of a contract.
     pub(crate) async fn delete_contract(&self, dataset: &str) {
-        let (bucket, key) = (self.output("ConfigBucket"), format!("contracts/{dataset}.yaml"));
-        let found = self.s3.list_object_versions().bucket(bucket).prefix(&key).send().await;
+        let key = format!("contracts/{dataset}.yaml");
+        self.delete_versions(self.output("ConfigBucket"), &key).await;
+    }
+
+    /// Deletes every version of an object.
+    pub(crate) async fn delete_versions(&self, bucket: &str, key: &str) {
+        let found = self.s3.list_object_versions().bucket(bucket).prefix(key).send().await;
         for version in found.expect("versions").versions() {
             self.s3
                 .delete_object()
                 .bucket(bucket)
-                .key(&key)
+                .key(key)
                 .set_version_id(version.version_id().map(str::to_owned))
                 .send()
                 .await
@@ -375,24 +393,48 @@ impl Stack {
         serde_json::from_slice(&output.stdout).expect("table")
     }
 
-    /// Gives a function another amount of memory, in MB. Invocations that are under way are cut
-    /// off, as by a crash.
-    pub(crate) fn set_memory(&self, function: &str, megabytes: u32) {
-        const CHANGE: &str = "import sys
+    /// Gives a function another amount of memory, in MB, until what is returned is dropped.
+    /// Invocations that are under way are cut off, as by a crash.
+    pub(crate) fn with_memory(&self, function: &str, megabytes: u32) -> OtherMemory<'_> {
+        const MEMORY: &str = "client.get_function_configuration(FunctionName=name)['MemorySize']";
+        let before = self.ask_aws("lambda", function, MEMORY).trim().parse().expect("MB");
+        self.set_memory(function, megabytes);
+        OtherMemory { stack: self, function: function.to_owned(), before }
+    }
+
+    fn set_memory(&self, function: &str, megabytes: u32) {
+        let change = format!(
+            "client.update_function_configuration(FunctionName=name, MemorySize={megabytes})"
+        );
+        self.ask_aws("lambda", function, &change);
+    }
+
+    /// Whether a line of the function's log has all of these.
+    pub(crate) fn has_logged(&self, function: &str, words: &[&str]) -> bool {
+        let lines = "*(event['message'] for page in client.get_paginator('filter_log_events')\
+            .paginate(logGroupName=f'/aws/lambda/{name}') for event in page['events']), sep='\\n'";
+        let text = self.ask_aws("logs", function, lines);
+        text.lines().any(|line| words.iter().all(|word| line.contains(word)))
+    }
+
+    /// What Python prints of `client` and the function's `name`.
+    fn ask_aws(&self, service: &str, function: &str, print: &str) -> String {
+        let program = format!(
+            "import sys
 from pathlib import Path
 from local.stack import Stack
 stack = Stack.read(Path(sys.argv[1]))
-stack.client('lambda').update_function_configuration(
-    FunctionName=f'{stack.name}-{sys.argv[2]}', MemorySize=int(sys.argv[3])
-)";
+client, name = stack.client('{service}'), f'{{stack.name}}-{function}'
+print({print})"
+        );
         let output = Command::new(&self.file.tools_python)
-            .args(["-c", CHANGE])
+            .args(["-c", &program])
             .arg(self.path())
-            .args([function, &megabytes.to_string()])
             .current_dir(&self.file.root)
             .output()
             .expect("Python");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
     }
 
     /// A subscriber to the alerts of one dataset.
