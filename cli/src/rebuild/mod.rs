@@ -151,14 +151,8 @@ async fn write_one(
     difference: &Difference,
 ) -> Result<bool, Failure> {
     let commit = &difference.commit;
-    let settlement = Settlement {
-        batch_id: commit.batch_id.clone(),
-        state: State::Committed,
-        reason: None,
-        rows: commit.rows,
-        rejected_rows: None,
-        snapshot_id: Some(commit.snapshot_id.clone()),
-    };
+    let settlement =
+        Settlement::committed(&commit.batch_id, commit.snapshot_id.clone(), commit.rows);
     for _ in 0..ROUNDS {
         let seen = ledger.find(&difference.key).await?;
         if seen.as_ref().is_some_and(|entry| compare::agrees(entry, &difference.commits)) {

@@ -18,22 +18,17 @@ pub(crate) async fn stop_run(
     change: &ExecutionStatusChange,
 ) -> Result<Handled, Error> {
     let Some(batch_id) = batch_id(deps, change).await? else { return Ok(Handled::NotOurs) };
-    let run_id = match deps.ledger.run_of_batch(&batch_id).await? {
+    let run = deps.ledger.run_of_batch(&batch_id).await?;
+    // An execution that was started with the same input may have taken the run over.
+    if deps.ledger.run_beginner(&batch_id, &run).await?.as_ref() != Some(&change.execution_arn) {
+        return Ok(Handled::NotOurs);
+    }
+    let run_id = match run {
         RunOfBatch::None => None,
-        // An execution that was started with the same input may have taken the run over.
-        RunOfBatch::Started(run_id) => deps
-            .ledger
-            .find_run(&run_id)
-            .await?
-            .filter(|run| run.execution_arn == change.execution_arn)
-            .map(|run| run.run_id),
+        RunOfBatch::Started(run_id) => Some(run_id),
         RunOfBatch::Begun => {
-            if deps.ledger.run_beginner(&batch_id).await?.as_ref() == Some(&change.execution_arn) {
-                let location = document::location(&deps.config.warehouse_bucket, &batch_id);
-                job::find_run(deps, &location, None).await?
-            } else {
-                None
-            }
+            let location = document::location(&deps.config.warehouse_bucket, &batch_id);
+            job::find_run(deps, &location, None).await?
         }
     };
     let Some(run_id) = run_id else { return Ok(Handled::NotOurs) };

@@ -350,7 +350,7 @@ async fn settle_only(
     // What is in no snapshot must be another batch's to load, or left out.
     let mut unanswered = settle::unanswered(&deps.ledger, &owner, &left).await?;
     if job_is_over {
-        for object in gone::among(&deps.s3, &unanswered).await? {
+        for object in gone::among(&deps.reader, &unanswered).await? {
             gone::leave_out(&deps.ledger, &object, &owner).await?;
             output.gone.push(object);
         }

@@ -91,11 +91,7 @@ pub(crate) async fn write(
 /// table has.
 pub(crate) fn suited(table: &TableSchema, error: Error) -> Error {
     let Error::HandOver { reason } = error else { return error };
-    let known = table.columns.iter().filter_map(|column| match &column.data_type {
-        TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
-        TableType::Other(_) => None,
-    });
-    match time_of_day_column(known) {
+    match time_of_day_column(table.known_columns()) {
         Some(column) => Error::NoneFits { reason, column: column.to_owned() },
         None => Error::HandOver { reason },
     }

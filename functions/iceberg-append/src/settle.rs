@@ -96,12 +96,6 @@ fn settlement(
     rows: u64,
     rejected_rows: Option<u64>,
 ) -> Settlement {
-    Settlement {
-        batch_id: batch_id.to_owned(),
-        state: State::Committed,
-        reason: None,
-        rows,
-        rejected_rows,
-        snapshot_id: Some(commit.snapshot_id.to_string()),
-    }
+    let committed = Settlement::committed(batch_id, commit.snapshot_id.to_string(), rows);
+    Settlement { rejected_rows, ..committed }
 }

@@ -232,11 +232,7 @@ fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
 /// be told.
 async fn is_over(deps: &Deps, batch_id: &str, execution_arn: &str) -> Result<bool, Error> {
     let run = deps.ledger.run_of_batch(batch_id).await?;
-    let beginner = match &run {
-        RunOfBatch::None => None,
-        RunOfBatch::Started(id) => deps.ledger.find_run(id).await?.map(|run| run.execution_arn),
-        RunOfBatch::Begun => deps.ledger.run_beginner(batch_id).await?,
-    };
+    let beginner = deps.ledger.run_beginner(batch_id, &run).await?;
     // A run is stopped only when the execution that waits for it is over.
     if let Some(other) = beginner.filter(|beginner| beginner != execution_arn) {
         return Ok(has_ended(deps, batch_id, other, &run).await?
@@ -341,14 +337,8 @@ impl Leftovers {
                 announced,
                 "its rows are in the table, and the ledger did not say so"
             );
-            let settlement = Settlement {
-                batch_id: commit.batch_id.clone(),
-                state: State::Committed,
-                reason: None,
-                rows: commit.rows,
-                rejected_rows: None,
-                snapshot_id: Some(commit.snapshot_id.clone()),
-            };
+            let (batch_id, snapshot_id) = (&commit.batch_id, commit.snapshot_id.clone());
+            let settlement = Settlement::committed(batch_id, snapshot_id, commit.rows);
             deps.ledger.settle(&object.ledger_key(), owner, &settlement).await?;
         }
         for object in self.open.iter().filter(|object| !commits.contains_key(&object.id())) {
@@ -361,15 +351,10 @@ impl Leftovers {
                  input to load it"
             );
             // Starting it anew is the operator's decision.
-            let settlement = Settlement {
-                batch_id: self.input.batch.id.clone(),
-                state: State::Failed,
-                reason: Some(format!("Execution.{}: its execution ended so", self.status)),
-                rows: 0,
-                rejected_rows: None,
-                snapshot_id: None,
-            };
-            deps.ledger.settle(&object.ledger_key(), &self.input.batch.id, &settlement).await?;
+            let reason = format!("Execution.{}: its execution ended so", self.status);
+            let batch_id = &self.input.batch.id;
+            let settlement = Settlement::without_rows(batch_id, State::Failed, reason);
+            deps.ledger.settle(&object.ledger_key(), batch_id, &settlement).await?;
         }
         Ok(())
     }

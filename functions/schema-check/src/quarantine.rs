@@ -102,13 +102,10 @@ async fn quarantine_object(
     )
     .await?;
     let words = decision.unwrap_or(&check.message);
+    let state = if copied { State::Quarantined } else { State::Rejected };
     let settlement = Settlement {
-        batch_id: batch.id.clone(),
-        state: if copied { State::Quarantined } else { State::Rejected },
-        reason: Some(format!("{reason}: {words}")),
-        rows: 0,
         rejected_rows: Some(check.bad_rows),
-        snapshot_id: None,
+        ..Settlement::without_rows(&batch.id, state, format!("{reason}: {words}"))
     };
     let settled = deps.ledger.settle(&object.ledger_key(), &batch.id, &settlement).await?;
     if !settled {

@@ -172,3 +172,29 @@ pub struct Settlement {
     /// Snapshot that holds the rows.
     pub snapshot_id: Option<String>,
 }
+
+impl Settlement {
+    /// The batch's commit holds the rows. How many were set aside is not known.
+    pub fn committed(batch_id: impl Into<String>, snapshot_id: String, rows: u64) -> Self {
+        Self {
+            batch_id: batch_id.into(),
+            state: State::Committed,
+            reason: None,
+            rows,
+            rejected_rows: None,
+            snapshot_id: Some(snapshot_id),
+        }
+    }
+
+    /// The batch loaded no rows, and why. How many were set aside is not known.
+    pub fn without_rows(batch_id: impl Into<String>, state: State, reason: String) -> Self {
+        Self {
+            batch_id: batch_id.into(),
+            state,
+            reason: Some(reason),
+            rows: 0,
+            rejected_rows: None,
+            snapshot_id: None,
+        }
+    }
+}

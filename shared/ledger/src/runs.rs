@@ -264,13 +264,26 @@ impl Ledger {
         })
     }
 
-    /// The execution that last took the right to start the batch's run.
+    /// The execution that waits for the batch's run: it started the run or took it over, or was
+    /// the last to take the right to start it.
     ///
     /// # Errors
-    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
-    pub async fn run_beginner(&self, batch_id: &str) -> Result<Option<String>, LedgerError> {
-        let guard = self.item(&guard_key(batch_id)).await?;
-        Ok(guard.and_then(|guard| string(&guard, attribute::EXECUTION_ARN)))
+    /// [`LedgerError`] when DynamoDB cannot be asked, refuses, or the run's item is not usable.
+    pub async fn run_beginner(
+        &self,
+        batch_id: &str,
+        run: &RunOfBatch,
+    ) -> Result<Option<String>, LedgerError> {
+        Ok(match run {
+            RunOfBatch::None => None,
+            RunOfBatch::Started(run_id) => {
+                self.find_run(run_id).await?.map(|run| run.execution_arn)
+            }
+            RunOfBatch::Begun => {
+                let guard = self.item(&guard_key(batch_id)).await?;
+                guard.and_then(|guard| string(&guard, attribute::EXECUTION_ARN))
+            }
+        })
     }
 
     /// Frees the batch for another run, after the failure of this one was reported to its
@@ -422,7 +435,10 @@ mod tests {
         ledger.begin_run(&owner(), LEASE).await.unwrap();
         ledger.doubt_run("orders-1", LEASE).await.unwrap();
         assert_eq!(ledger.run_of_batch("orders-1").await.unwrap(), RunOfBatch::Begun);
-        assert_eq!(ledger.run_beginner("orders-1").await.unwrap().as_deref(), Some("arn:1"));
+        assert_eq!(
+            ledger.run_beginner("orders-1", &RunOfBatch::Begun).await.unwrap().as_deref(),
+            Some("arn:1")
+        );
         let doubted = RunStart::Doubted { ended_run_id: None };
         assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), doubted);
         ledger.doubt_run("orders-1", LAPSED).await.unwrap();

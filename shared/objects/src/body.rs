@@ -96,6 +96,22 @@ impl ObjectReader {
         })
     }
 
+    /// Whether S3 does not have this very version any more: also where another object stands in
+    /// its place, in a bucket that keeps no versions.
+    ///
+    /// # Errors
+    /// [`ObjectError`] when the object may not be looked at or S3 does not answer.
+    pub async fn is_gone(&self, object: &ObjectVersion) -> Result<bool, ObjectError> {
+        let request = self.client.head_object().bucket(&object.bucket).key(&object.key);
+        let (version_id, etag) = pin(object);
+        let request = request.set_version_id(version_id).set_if_match(etag);
+        match request.send().await.map_err(|error| ObjectError::of(&object.path(), 0, error)) {
+            Ok(_) => Ok(false),
+            Err(ObjectError::Gone(_) | ObjectError::Changed(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Opens the object for reading from its start. A large one is read over several
     /// connections, which does not change the order of its bytes.
     ///
@@ -340,16 +356,22 @@ struct Answer {
     is_whole: bool,
 }
 
+/// What a request for this very version says: its version id, or else its ETag for If-Match.
+fn pin(object: &ObjectVersion) -> (Option<String>, Option<String>) {
+    match &object.version_id {
+        Some(version_id) => (Some(version_id.clone()), None),
+        None => (None, Some(format!("\"{}\"", object.etag))),
+    }
+}
+
 async fn get(
     client: &Client,
     object: &ObjectVersion,
     range: &Range<u64>,
 ) -> Result<Answer, ObjectError> {
+    let (version_id, etag) = pin(object);
     let mut request = client.get_object().bucket(&object.bucket).key(&object.key);
-    request = match &object.version_id {
-        Some(version_id) => request.version_id(version_id),
-        None => request.if_match(format!("\"{}\"", object.etag)),
-    };
+    request = request.set_version_id(version_id).set_if_match(etag);
     match (range.start, range.end) {
         (0, u64::MAX) => {}
         (start, u64::MAX) => request = request.range(format!("bytes={start}-")),
