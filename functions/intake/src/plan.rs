@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_contract::{EnginePolicy, WriteMode, time_of_day_column};
+use landfall_contract::{Column, EnginePolicy, WriteMode, time_of_day_column};
 use landfall_messages::packing::{LONGEST_INPUT, json_length, split};
 use landfall_messages::{Batch, ExecutionInput, batch_id};
 
@@ -66,7 +66,7 @@ fn of_group(claim: &Claim, mut arrivals: Vec<Arrival>, config: &Config) -> Vec<P
 fn small_bytes(claim: &Claim, config: &Config) -> Option<u64> {
     let Claim::Contract(document) = claim else { return None };
     let Reading::Valid(contract) = &document.reading else { return None };
-    let columns = contract.columns.iter().map(|it| (it.name.as_str(), it.data_type()));
+    let columns = contract.columns.iter().map(Column::typed);
     let by_size = match contract.policy.engine {
         EnginePolicy::Auto => true,
         EnginePolicy::Glue => time_of_day_column(columns).is_some(),

@@ -1,8 +1,8 @@
 //! Who loads what passed, and which files are refused because nobody could load them.
 
 use landfall_check::engine::{GlueLimits, NoEngine, Object, workload};
-use landfall_check::{Facts, TableType, choose_engine};
-use landfall_contract::{DataType, time_of_day_column};
+use landfall_check::{Facts, TableSchema, choose_engine};
+use landfall_contract::{Column, DataType, time_of_day_column};
 use landfall_messages::{EngineChoice, Verdict};
 
 use crate::check::Against;
@@ -126,13 +126,8 @@ fn columns_met<'a>(
     against: &Against<'a>,
     objects: &[&'a CheckedObject],
 ) -> impl Iterator<Item = (&'a str, DataType)> {
-    let of_contract = against.contract.columns.iter();
-    let of_contract = of_contract.map(|column| (column.name.as_str(), column.data_type()));
-    let of_table = against.table.into_iter().flat_map(|table| &table.columns);
-    let of_table = of_table.filter_map(|column| match &column.data_type {
-        TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
-        TableType::Other(_) => None,
-    });
+    let of_contract = against.contract.columns.iter().map(Column::typed);
+    let of_table = against.table.into_iter().flat_map(TableSchema::known_columns);
     let brought = objects.iter().flat_map(|object| &object.additions);
     let brought = brought.filter_map(|addition| {
         Some((addition.name(), DataType::Primitive(addition.field_type()?)))

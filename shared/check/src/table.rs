@@ -34,6 +34,14 @@ pub enum TableType {
 }
 
 impl TableSchema {
+    /// Name and type of the columns that a contract could state, in table order.
+    pub fn known_columns(&self) -> impl Iterator<Item = (&str, DataType)> {
+        self.columns.iter().filter_map(|column| match &column.data_type {
+            TableType::Known(data_type) => Some((column.name.as_str(), data_type.clone())),
+            TableType::Other(_) => None,
+        })
+    }
+
     /// The table as the rows meet it: under `onDrift: evolve` a column, or a part of one, that
     /// the contract allows to be null becomes optional before rows are loaded, so the table's
     /// own requirement no longer counts.

@@ -208,6 +208,11 @@ impl Column {
         }
     }
 
+    /// Its name, and its type without its rules.
+    pub fn typed(&self) -> (&str, DataType) {
+        (&self.name, self.data_type())
+    }
+
     /// The type without its rules.
     pub fn data_type(&self) -> DataType {
         match &self.column_type {

@@ -35,7 +35,7 @@ pub(crate) fn fit(
     // Names that it does not know were reported when the policy was read.
     let knobs = CustomProperties::read(contract, Place::Contract, &mut Findings::default());
     let at = |name: &str| knobs.get(name).cloned().unwrap_or_else(|| contract.clone());
-    let time = time_of_day_column(columns.iter().map(|it| (it.name.as_str(), it.data_type())));
+    let time = time_of_day_column(columns.iter().map(Column::typed));
     if let Some(column) = time {
         let refuse = |knob: &str, value: &str, findings: &mut Findings| {
             let reason = format!(
@@ -67,30 +67,15 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use crate::model::Contract;
+    use crate::write_mode::tests as write_mode;
 
     /// A contract with these knobs and columns, beside a key.
     fn read(knobs: &[(&str, &str)], columns: &str) -> Result<Contract, Vec<String>> {
-        let knobs: String = knobs
+        let lines = knobs
             .iter()
             .map(|(name, value)| format!("  - {{property: {name}, value: {value}}}\n"))
-            .collect();
-        let knobs = if knobs.is_empty() { knobs } else { format!("customProperties:\n{knobs}") };
-        let text = format!(
-            "apiVersion: v3.1.0
-kind: DataContract
-id: orders
-version: 1.0.0
-status: active
-servers:
-  - {{server: l, type: s3, location: s3://landing/orders/, format: csv}}
-{knobs}schema:
-  - name: orders
-    properties:
-      - {{name: id, logicalType: integer, primaryKey: true}}
-{columns}"
-        );
-        crate::parse(&text)
-            .map_err(|errors| errors.problems.iter().map(ToString::to_string).collect())
+            .collect::<String>();
+        write_mode::read(if knobs.is_empty() { "  []\n" } else { &lines }, true, columns)
     }
 
     const TIMES: [&str; 4] = [

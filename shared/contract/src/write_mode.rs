@@ -104,13 +104,13 @@ fn property<'a>(contract: &Field<'a>, name: &str) -> Field<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use crate::model::{Contract, OnOverwrite, WriteMode};
 
     /// A contract with these knobs, whose columns are a key and these.
-    fn read(knobs: &str, primary: bool, columns: &str) -> Result<Contract, Vec<String>> {
+    pub(crate) fn read(knobs: &str, primary: bool, columns: &str) -> Result<Contract, Vec<String>> {
         let text = format!(
             "apiVersion: v3.1.0
 kind: DataContract

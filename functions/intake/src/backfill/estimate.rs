@@ -10,7 +10,7 @@
 //! The first two are `docs/costs.md`'s sums of everything but Lambda, held against that document by
 //! a test; the engines' part is `landfall-engine`'s. US dollars, us-east-1, no free tiers.
 
-use landfall_contract::{Contract, Source, time_of_day_column};
+use landfall_contract::{Column, Contract, Source, time_of_day_column};
 use landfall_engine::comparison::{DEFAULT_GLUE, DEFAULT_LAMBDA};
 use landfall_engine::{Facts, LambdaLimits, Object, Sizing, choose_engine, lambda, workload};
 use landfall_messages::{Engine, ObjectVersion};
@@ -67,9 +67,7 @@ pub(super) fn estimate(
         keys_beyond_memory: false,
         replaces_older: 0,
         changes_schema: false,
-        time_of_day: time_of_day_column(
-            contract.columns.iter().map(|column| (column.name.as_str(), column.data_type())),
-        ),
+        time_of_day: time_of_day_column(contract.columns.iter().map(Column::typed)),
         policy: contract.policy.engine,
         lambda,
         glue: DEFAULT_GLUE,
