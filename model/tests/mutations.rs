@@ -6,14 +6,36 @@ use stateright::{Checker, Model};
 const LAMBDA: Engine = Engine::Lambda;
 const GLUE: Engine = Engine::Glue;
 
-/// The shortest way to a broken promise without the rule.
-fn counterexample(engines: [Engine; 2], budget: Budget, rules: Rules) -> Vec<Action> {
+/// Two batches, the second one with the given objects, under all rules but one.
+fn without_a_rule(
+    engines: [Engine; 2],
+    second_objects: u8,
+    budget: Budget,
+    rules: Rules,
+) -> Protocol {
     assert_ne!(rules, Rules::ALL, "a rule is left out");
     let batches = vec![
         Batch { objects: 0b11, engine: engines[0] },
-        Batch { objects: 0b10, engine: engines[1] },
+        Batch { objects: second_objects, engine: engines[1] },
     ];
-    let protocol = Protocol { batches, budget, rules };
+    Protocol { batches, budget, rules }
+}
+
+/// The way to a broken promise that the checker found.
+fn broken(protocol: &Protocol, checker: &impl Checker<Protocol>) -> Vec<Action> {
+    let mut paths = checker.discoveries().into_values();
+    let path = paths.find(|path| !broken_promises(protocol, path.last_state()).is_empty());
+    let states = checker.unique_state_count();
+    let path = path.unwrap_or_else(|| unreachable!("no promise breaks in {states} states"));
+    let promises = broken_promises(protocol, path.last_state());
+    let actions = path.into_actions();
+    eprintln!("{}: {} actions, {states} states", promises.join(", "), actions.len());
+    actions
+}
+
+/// The shortest way to a broken promise without the rule.
+fn counterexample(engines: [Engine; 2], budget: Budget, rules: Rules) -> Vec<Action> {
+    let protocol = without_a_rule(engines, 0b10, budget, rules);
     let checker = protocol
         .clone()
         .checker()
@@ -22,24 +44,13 @@ fn counterexample(engines: [Engine; 2], budget: Budget, rules: Rules) -> Vec<Act
         .threads(std::thread::available_parallelism().map_or(1, Into::into))
         .spawn_bfs()
         .join();
-    let broken = checker
-        .discoveries()
-        .into_values()
-        .find(|path| !broken_promises(&protocol, path.last_state()).is_empty());
-    let states = checker.unique_state_count();
-    let path = broken.unwrap_or_else(|| unreachable!("no promise breaks in {states} states"));
-    let promises = broken_promises(&protocol, path.last_state());
-    let actions = path.into_actions();
-    eprintln!("{}: {} actions", promises.join(", "), actions.len());
-    actions
+    broken(&protocol, &checker)
 }
 
 /// Some way to a broken promise, depth first: the shortest is more than fifty steps long. The
 /// second batch has the given objects.
 fn deep_counterexample(objects: u8, budget: Budget, rules: Rules) {
-    assert_ne!(rules, Rules::ALL, "a rule is left out");
-    let batches = vec![Batch { objects: 0b11, engine: LAMBDA }, Batch { objects, engine: LAMBDA }];
-    let protocol = Protocol { batches, budget, rules };
+    let protocol = without_a_rule([LAMBDA, LAMBDA], objects, budget, rules);
     let checker = protocol
         .clone()
         .checker()
@@ -49,11 +60,7 @@ fn deep_counterexample(objects: u8, budget: Budget, rules: Rules) {
         .threads(1)
         .spawn_dfs()
         .join();
-    let mut paths = checker.discoveries().into_values();
-    let broken = paths.find(|path| !broken_promises(&protocol, path.last_state()).is_empty());
-    let states = checker.unique_state_count();
-    let path = broken.unwrap_or_else(|| unreachable!("no promise breaks in {states} states"));
-    eprintln!("{}: {states} states", broken_promises(&protocol, path.last_state()).join(", "));
+    broken(&protocol, &checker);
 }
 
 const NOTHING: Budget =
