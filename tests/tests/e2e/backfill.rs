@@ -91,6 +91,49 @@ async fn files_that_came_before_their_contract_are_loaded_once() {
     assert_eq!(after["snapshots"].as_array().unwrap().len(), planned, "a snapshot per batch");
 }
 
+/// Step Functions reads an inventory's gzipped files and hands their rows on; the local cloud does
+/// not, and takes the rows from the object that the manifest would be. From there on it is the path
+/// of every inventory: values are text, keys are URL-encoded, and older versions are rows as well.
+#[tokio::test]
+async fn the_rows_of_an_inventory_are_loaded() {
+    let stack = Stack::connect().await;
+    let dataset = Stack::unique("inventory");
+    let keys = ["a.csv", "b c.csv", "deep/d+e.csv"].map(|name| format!("{dataset}/{name}"));
+    upload_unclaimed(&stack, &keys).await;
+    stack.put_contract(&dataset, &TestContract::of(&dataset, stack.landing()).text()).await;
+    let row = |key: &str, is_latest: &str, is_delete_marker: &str| {
+        json!({
+            "Bucket": stack.landing(), "Key": format!("{dataset}/{key}"), "VersionId": "1",
+            "IsLatest": is_latest, "IsDeleteMarker": is_delete_marker, "Size": "120",
+            "LastModifiedDate": "2026-11-20T01:00:00.000Z",
+        })
+    };
+    let rows = json!([
+        row("a.csv", "true", "false"),
+        row("a.csv", "false", "false"),
+        row("b%20c.csv", "true", "false"),
+        row("deep/d%2Be.csv", "true", "false"),
+        row("deleted.csv", "true", "true"),
+        row("gone.csv", "true", "false"),
+    ]);
+    let manifest = format!("inventory/landing/{dataset}/2026-11-20T01-00Z/manifest.json");
+    stack.put(stack.output("ConfigBucket"), &manifest, rows.to_string()).await;
+
+    let address = format!("s3://{}/{manifest}", stack.output("ConfigBucket"));
+    let (loaded, code) = json_of(&stack, &["--manifest", &address, "--yes"]);
+    assert_eq!((code, &loaded["status"]), (0, &json!("SUCCEEDED")), "{loaded:#}");
+    assert_eq!(loaded["plan"]["listed"]["objects"], 6, "{loaded:#}");
+    let skipped = &loaded["plan"]["skipped"];
+    assert_eq!(skipped["Object.OlderVersion"]["objects"], 2, "{loaded:#}");
+    assert_eq!(skipped["Object.Gone"]["objects"], 1, "{loaded:#}");
+    assert_eq!(loaded["objects"], json!({ "committed": 3 }), "{loaded:#}");
+    let table = stack.table(&dataset, &["--sum", "id"]).await;
+    assert_eq!((&table["rowCount"], &table["sums"]["id"]), (&json!(30), &json!(465)));
+    for key in &keys {
+        assert_eq!(stack.ledger_state(key).await, "committed", "{key}");
+    }
+}
+
 #[tokio::test]
 async fn refused_files_are_answers_and_what_nobody_claims_is_counted() {
     let stack = Stack::connect().await;
