@@ -174,8 +174,9 @@ bench-growth: .venv/tools/.stamp ## Measure a commit on tables with 10, 1,000 an
 # Spark is measured where Java 17 is. ENGINES="--stack landfall" measures on a stack that is up,
 # ENGINES=--write-docs writes the section of docs/benchmarks.md.
 .PHONY: bench-engines
-bench-engines: $(VENVS) $(SPARK_VENV) ## Measure the Lambda engine, PyIceberg and local Spark on the same file
+bench-engines: $(VENVS) $(SPARK_VENV) ## Measure the engines on the same files, and print what the choice between them rests on
 	@$(TOOLS)/python -m local.bench_engines $(ENGINES)
+	@cargo run --quiet --locked -p landfall-engine --example engines_tables
 
 # The harness itself needs the standard library alone; its peers need Python 3.11. For instance
 # ARGUMENTS="--binary target/release/landfall --write-docs".

@@ -25,7 +25,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from local import bench, cloud, console
+from local import bench, cloud, console, read_table
 from local.stack import ROOT, VENV, LocalCloudError, Stack, state_dir, with_path
 
 _STACK = "landfall-bench"
@@ -36,6 +36,10 @@ _SAMPLE_SECONDS = 0.05
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _LIMIT_SECONDS = 500
+_UPSERT = """
+customProperties:
+  - {property: writeMode, value: upsert}
+"""
 # Spark with one core, as a Glue worker's core would read one object.
 _SPARK_CORES = 1
 
@@ -127,14 +131,15 @@ class Engines:
         """Uploads the file."""
         self.stack = stack
         self.bench = bench.Bench(stack)
-        block = bench.csv_rows(8_000_000)
-        header, rows = block.split(b"\n", 1)
-        body = header + b"\n" + rows * max(1, megabytes * 1_000_000 // len(rows))
+        # Every row has a key of its own.
+        body = bench.csv_rows(megabytes * 1_000_000)
         self.size, self.rows = len(body), body.count(b"\n") - 1
         self.object = self.bench.upload(f"engines-{uuid.uuid4().hex[:8]}.csv", body)
 
-    def _batch(self, engine: str) -> dict[str, Any]:
+    def _batch(self, engine: str, *, upsert: bool = False) -> dict[str, Any]:
         contract = bench._CONTRACT.format(dataset=f"engines_{engine}", bucket=bench._BUCKET)
+        if upsert:
+            contract = contract.replace("required: true", "primaryKey: true") + _UPSERT
         # Every engine has a table of its own, and reads the one object.
         contract = contract.replace(
             f"s3://{bench._BUCKET}/engines_{engine}/", f"s3://{bench._BUCKET}/"
@@ -172,12 +177,29 @@ class Engines:
 
     def spark(self) -> Cost:
         """`jobs/ingest.py` with spark-submit, as the local Glue runner starts it."""
+        return self._job(self._batch("spark"))
+
+    def spark_merge(self) -> Cost:
+        """The job when every row of the file updates one of the table: the dearest merge."""
+        self._job(self._batch("spark_merge", upsert=True))
+        # What is loaded is not loaded again, so the same rows come under another version.
+        again = self.object | {"version": self.object["version"] + "-again"}
+        batch = self._batch("spark_merge", upsert=True) | {"objects": [again]}
+        cost = self._job(batch)
+        table = (self.stack.output("GlueDatabase"), batch["dataset"])
+        snapshot = read_table.catalog(self.stack).load_table(table).current_snapshot()
+        summary = snapshot.summary if snapshot else {}
+        counts = {name: summary.get(name) for name in ("total-records", "added-records")}
+        if set(counts.values()) != {str(self.rows)}:
+            raise LocalCloudError(f"not every one of {self.rows} rows was updated: {counts}")
+        return cost
+
+    def _job(self, batch: Mapping[str, Any]) -> Cost:
         from local import glue_runner
         from local.spark import jars
 
         if (lack := jars.missing()) is not None:
             raise NotRunError(f"not run: {lack}")
-        batch = self._batch("spark")
         execution = "arn:aws:states:us-east-1:000000000000:execution:ingest:engines"
         warehouse = self.stack.output("WarehouseBucket")
         document = {"batch": batch, "executionArn": execution}
@@ -248,6 +270,31 @@ def table(results: Sequence[Result]) -> list[list[str]]:
     return lines
 
 
+def further_bytes(
+    smallest: tuple[int, Sequence[Result]], largest: tuple[int, Sequence[Result]]
+) -> list[list[str]]:
+    """What the bytes take by themselves: the largest file's CPU time less the smallest's.
+
+    Each argument is the file's bytes and its results, of the same engines in the same order. The
+    constants of `shared/engine/src/figures.rs` are from this table.
+    """
+    lines = [["engine", "CPU for the smallest", "CPU for what the largest has more", "MB/CPU s"]]
+    megabytes = (largest[0] - smallest[0]) / 1e6
+    for small, large in zip(smallest[1], largest[1], strict=True):
+        if small.cost is None or large.cost is None:
+            continue
+        more = large.cost.cpu_seconds - small.cost.cpu_seconds
+        lines.append(
+            [
+                small.engine,
+                f"{small.cost.cpu_seconds:.2f} s",
+                f"{more:.2f} s",
+                f"{megabytes / more:.0f}" if more > 0 else "",
+            ]
+        )
+    return lines
+
+
 def section(tables: Mapping[str, list[list[str]]]) -> str:
     """What stands between the marks in docs/benchmarks.md."""
     parts = [
@@ -260,7 +307,9 @@ def section(tables: Mapping[str, list[list[str]]]) -> str:
         "Lambda engine is warm and checks every value while it loads; PyIceberg and Spark start "
         "up first, as they would, and Spark has one core for its tasks. `peak` is resident "
         "memory, of all processes together. `ratio` is to the Lambda engine. Wall times are those "
-        "of a machine that does other work too: compare CPU time and memory.",
+        "of a machine that does other work too: compare CPU time and memory. An upsert is measured "
+        "at its dearest: every row has a key that the table has, so that every data file is "
+        "written anew.",
     ]
     parts = [part if part.startswith("<") else textwrap.fill(part, 100) for part in parts]
     for title, lines in tables.items():
@@ -285,13 +334,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="local.bench_engines", description="The engines against each other, same file."
     )
-    parser.add_argument("--megabytes", type=int, nargs="+", default=[100])
-    parser.add_argument("--only", nargs="+", choices=["lambda", "pyiceberg", "spark"])
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[8, 100, 400])
+    parser.add_argument("--only", nargs="+", choices=["lambda", "pyiceberg", "spark", "merge"])
     parser.add_argument("--ready-built", action="store_true", help="deploy what was built last")
     parser.add_argument("--stack", help="measure on this stack, which is up, and leave it so")
     parser.add_argument("--write-docs", action="store_true", help="put it into benchmarks.md")
     arguments = parser.parse_args()
-    tables = {}
+    tables: dict[str, list[list[str]]] = {}
+    by_size: dict[int, list[Result]] = {}
     running = arguments.stack and Stack.read(state_dir(arguments.stack) / "stack.json")
     stack = running or cloud.up(_STACK, ready_built=arguments.ready_built)
     try:
@@ -301,13 +351,21 @@ def main() -> int:
                 "lambda": ("Lambda engine (iceberg-append)", engines.lambda_engine),
                 "pyiceberg": ("PyIceberg", engines.pyiceberg),
                 "spark": ("Spark, local (jobs/ingest.py)", engines.spark),
+                "merge": ("Spark, local, every row an update", engines.spark_merge),
             }
             wanted = arguments.only or list(loads)
-            lines = table([measured(*loads[name]) for name in wanted])
+            results = by_size[engines.size] = [measured(*loads[name]) for name in wanted]
+            lines = table(results)
             title = f"{engines.size:,} bytes, {engines.rows:,} rows"
             tables[title] = lines
             console.heading(title)
             console.table(lines, right=[1, 2, 3, 4, 5, 6])
+        if len(by_size) > 1:
+            smallest, *_, largest = sorted(by_size.items())
+            title = f"{smallest[0] / 1e6:.0f} MB against {largest[0] / 1e6:.0f} MB"
+            tables[title] = further_bytes(smallest, largest)
+            console.heading(title)
+            console.table(tables[title], right=[1, 2, 3])
     except LocalCloudError as error:
         console.say(console.bad(str(error)))
         return 1
