@@ -43,6 +43,8 @@ async fn a_good_file_becomes_a_snapshot_and_people_are_told() {
     assert_eq!(event["detail"]["addedRecords"], 100);
     assert_eq!(event["detail"]["totalRecords"], 100);
     assert_eq!(event["detail"]["metadataLocation"], table["metadataLocation"]);
+    let table_arn = event["resources"][0].as_str().unwrap();
+    assert!(table_arn.ends_with(&format!("/{dataset}")), "{table_arn}");
 
     let alert = alerts.next_alert().await;
     assert_eq!((alert.kind.as_str(), alert.severity.as_str()), ("success", "info"));
