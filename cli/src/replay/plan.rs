@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use landfall_check::engine::comparison::DEFAULT_LAMBDA;
 use landfall_contract::{Contract, EnginePolicy, OnOverwrite, WriteMode};
 use landfall_ledger::{Owner, State, Story};
 use landfall_messages::packing::{LONGEST_INPUT, json_length, split};
@@ -15,8 +16,8 @@ use crate::execution::execution_arn;
 /// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>).
 const LONGEST_NAME: usize = 80;
 
-/// What the Lambda engine loads at least, when the stack does not say: intake's own default.
-pub(super) const DEFAULT_SMALL_BYTES: u64 = 64 * 1024 * 1024;
+/// Most bytes of a batch of small files when the stack does not say, as in intake.
+pub(super) const DEFAULT_SMALL_BYTES: u64 = DEFAULT_LAMBDA.max_bytes;
 
 /// An object version to load again, and the story that it has had.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! Configuration from the environment.
 
+use landfall_engine::comparison::DEFAULT_LAMBDA;
 use landfall_runtime::{ConfigError, Environment};
-
-/// What a batch may weigh before the check chooses an engine, when the template says nothing.
-const DEFAULT_LAMBDA_ENGINE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Configuration from the environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +42,7 @@ impl Config {
             glue_database: environment.required("GLUE_DATABASE")?,
             glue_job_name: environment.required("GLUE_JOB_NAME")?,
             lambda_engine_max_bytes: environment
-                .parsed("LAMBDA_ENGINE_MAX_BYTES", DEFAULT_LAMBDA_ENGINE_BYTES)?,
+                .parsed("LAMBDA_ENGINE_MAX_BYTES", DEFAULT_LAMBDA.max_bytes)?,
         })
     }
 }

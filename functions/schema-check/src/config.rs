@@ -1,6 +1,7 @@
 //! Configuration from the environment.
 
 use landfall_check::engine::LambdaLimits;
+use landfall_check::engine::comparison::{DEFAULT_GLUE, DEFAULT_LAMBDA};
 use landfall_runtime::{ConfigError, Environment};
 
 /// Read once at cold start.
@@ -32,11 +33,14 @@ impl Config {
             landing_bucket: environment.required("LANDING_BUCKET")?,
             ledger_table: environment.required("LEDGER_TABLE")?,
             glue_database: environment.required("GLUE_DATABASE")?,
-            lambda_engine_max_bytes: environment.parsed("LAMBDA_ENGINE_MAX_BYTES", 4 << 30)?,
-            lambda_engine_memory_mib: environment.parsed("LAMBDA_ENGINE_MEMORY_MIB", 1769)?,
+            lambda_engine_max_bytes: environment
+                .parsed("LAMBDA_ENGINE_MAX_BYTES", DEFAULT_LAMBDA.max_bytes)?,
+            lambda_engine_memory_mib: environment
+                .parsed("LAMBDA_ENGINE_MEMORY_MIB", DEFAULT_LAMBDA.memory_mib)?,
             lambda_engine_timeout_seconds: environment
-                .parsed("LAMBDA_ENGINE_TIMEOUT_SECONDS", 900)?,
-            glue_maximum_workers: environment.parsed("GLUE_MAXIMUM_WORKERS", 10)?,
+                .parsed("LAMBDA_ENGINE_TIMEOUT_SECONDS", DEFAULT_LAMBDA.timeout_seconds)?,
+            glue_maximum_workers: environment
+                .parsed("GLUE_MAXIMUM_WORKERS", DEFAULT_GLUE.max_workers)?,
         })
     }
 

@@ -25,15 +25,16 @@ pub(crate) fn next_step(error: &str) -> NextStep {
         "Contract.NotFound" => {
             fix("Upload a contract whose s3 server location matches these keys to the contracts/ \
              prefix of the config bucket, or move the files under a location that a contract \
-             names. Then upload the files again.")
+             names. Then run landfall replay --dataset unclaimed, or upload the files again.")
         }
         "Contract.Ambiguous" => {
             fix("Change the s3 server locations so that only one of the contracts matches these \
-             keys, and upload the contract. Then upload the files again.")
+             keys, and upload the contract. Then run landfall replay on the dataset named above, \
+             or upload the files again.")
         }
         "Contract.Invalid" => fix(
-            "Correct the contract where the message points and upload it again. Then upload the \
-             files again.",
+            "Correct the contract where the message points and upload it again. Then run landfall \
+             replay on the dataset named above, or upload the files again.",
         ),
         "Contract.Gone" => fix(
             "The version of the contract that claimed these files no longer exists. Upload the \
@@ -59,6 +60,11 @@ pub(crate) fn next_step(error: &str) -> NextStep {
             fix("The rows passed the check and do not fit the table. Compare the table's columns \
              with the contract, correct the one that is wrong, then upload the file again.")
         }
+        "Engine.NoneFits" => fix(
+            "No engine loads these files together, for the reasons in the message. Upload them \
+             again smaller or fewer at a time, or give the column of times of day another type \
+             in the contract, for a new table.",
+        ),
         "Claim.Lost" => {
             fix("Another execution took these files over and loads them. Nothing is to be done \
              unless that execution fails too.")
@@ -163,7 +169,7 @@ pub(crate) fn next_step(error: &str) -> NextStep {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 26] = [
+    const NAMES: [&str; 27] = [
         "Contract.NotFound",
         "Contract.Ambiguous",
         "Contract.Invalid",
@@ -174,6 +180,7 @@ mod tests {
         "Iceberg.TableInvalid",
         "Iceberg.SnapshotNotFound",
         "Iceberg.RowsDoNotFit",
+        "Engine.NoneFits",
         "Claim.Lost",
         "Object.NotAsChecked",
         "Iceberg.Other",

@@ -37,7 +37,7 @@ impl Ledger {
             return Ok(false);
         }
         let version = deletion.version_id.as_deref().unwrap_or_default();
-        let result = self
+        let request = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -54,20 +54,10 @@ impl Ledger {
                 ":rank",
                 text(rank(&deletion.sequencer, &deletion.deleted_at, version)),
             )
-            .expression_attribute_values(":now", text(now()))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(true)
-            }
-            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
-        }
+            .expression_attribute_values(":now", text(now()));
+        // A later deletion that is noted already stays.
+        self.applies(request).await?;
+        Ok(true)
     }
 
     /// The path's newest deletion, if there was one.

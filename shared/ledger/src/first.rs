@@ -56,7 +56,7 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
     pub async fn leave_out(&self, own: &LedgerKey, reason: &str) -> Result<(), LedgerError> {
-        let result = self
+        let request = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -69,20 +69,9 @@ impl Ledger {
             .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":received", text(State::Received.name()))
             .expression_attribute_values(":reason", text(reason))
-            .expression_attribute_values(":now", text(now()))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
-        }
+            .expression_attribute_values(":now", text(now()));
+        self.applies(request).await?;
+        Ok(())
     }
 
     /// The first version of the key: this one, when nobody was before.
@@ -107,7 +96,7 @@ impl Ledger {
     /// Makes this version the first in the place of another; false when that is not the first
     /// any more.
     async fn pass_on(&self, own: &LedgerKey, from: &str) -> Result<bool, LedgerError> {
-        let result = self
+        let request = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -116,20 +105,8 @@ impl Ledger {
             .condition_expression("#first = :from")
             .expression_attribute_names("#first", FIRST_VERSION)
             .expression_attribute_values(":own", text(&own.version))
-            .expression_attribute_values(":from", text(from))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
-        }
+            .expression_attribute_values(":from", text(from));
+        self.applies(request).await
     }
 }
 

@@ -7,7 +7,7 @@ use crate::entry::{Entry, Owner, Settlement, State};
 use crate::error::LedgerError;
 use crate::owners::{OwnerState, OwnerStatus};
 use crate::runs::RunOfBatch;
-use crate::{Ledger, RETURN_OLD, attribute, key, now, text};
+use crate::{Ledger, attribute, key, now, text};
 
 /// Sort key of the item that names the newest version of a path. No version reads like it:
 /// they start with `v#` or `e#`.
@@ -55,7 +55,7 @@ impl Ledger {
         object: &ObjectVersion,
     ) -> Result<Option<String>, LedgerError> {
         let own = rank(&object.sequencer, &object.event_time, &object.version);
-        let result = self
+        let request = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -67,21 +67,8 @@ impl Ledger {
             .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":own", text(&object.version))
             .expression_attribute_values(":rank", text(own))
-            .expression_attribute_values(":now", text(now()))
-            .return_values_on_condition_check_failure(RETURN_OLD)
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(None),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                self.newer_version(object).await
-            }
-            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
-        }
+            .expression_attribute_values(":now", text(now()));
+        if self.applies(request).await? { Ok(None) } else { self.newer_version(object).await }
     }
 
     /// The version that is newer than the object and its path's latest, by a strongly consistent

@@ -17,6 +17,7 @@ mod story;
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chrono::{SecondsFormat, Utc};
 use landfall_messages::{LedgerKey, ObjectVersion};
@@ -198,7 +199,12 @@ impl Ledger {
             }
             None => expression.push_str(" REMOVE #reason"),
         }
-        match request.update_expression(expression).send().await {
+        self.applies(request.update_expression(expression)).await
+    }
+
+    /// Whether the write went through: false when its condition does not hold.
+    async fn applies(&self, request: UpdateItemFluentBuilder) -> Result<bool, LedgerError> {
+        match request.send().await {
             Ok(_) => Ok(true),
             Err(error)
                 if error

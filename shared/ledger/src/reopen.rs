@@ -192,21 +192,6 @@ impl Ledger {
             .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":now", text(now()))
     }
-
-    /// Whether the write went through: false when its condition does not hold.
-    async fn applies(&self, request: UpdateItemFluentBuilder) -> Result<bool, LedgerError> {
-        match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(|error| error.is_conditional_check_failed_exception()) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -162,7 +162,9 @@ impl Ledger {
             .condition_expression("attribute_not_exists(#runId)")
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_names("#runId", run_attribute::RUN_ID);
-        self.update_if_it_holds(request).await
+        // Where the condition does not hold, somebody else has moved on already.
+        self.applies(request).await?;
+        Ok(())
     }
 
     /// Gives the right back without an answer: whether a run was started is not known. Until
@@ -188,7 +190,9 @@ impl Ledger {
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
             .expression_attribute_values(":until", number(seconds + listed_after.as_secs()));
-        self.update_if_it_holds(request).await
+        // Where the condition does not hold, somebody else has moved on already.
+        self.applies(request).await?;
+        Ok(())
     }
 
     /// Remembers the batch's run, and the task token that waits for it. A newer token
@@ -299,7 +303,9 @@ impl Ledger {
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
             .expression_attribute_names("#endedRunId", run_attribute::ENDED_RUN_ID)
             .expression_attribute_values(":runId", text(&run.run_id));
-        self.update_if_it_holds(request).await
+        // Where the condition does not hold, somebody else has moved on already.
+        self.applies(request).await?;
+        Ok(())
     }
 
     fn update_guard(&self, batch_id: &str) -> UpdateItemFluentBuilder {
@@ -325,24 +331,6 @@ impl Ledger {
             .await
             .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
         Ok(response.item)
-    }
-
-    /// A condition that does not hold means that somebody else has moved on already.
-    async fn update_if_it_holds(
-        &self,
-        request: UpdateItemFluentBuilder,
-    ) -> Result<(), LedgerError> {
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(LedgerError::of("UpdateItem", &self.table, error)),
-        }
     }
 }
 

@@ -247,7 +247,7 @@ Contract.NotFound: no contract in s3://config/contracts/ claims the objects.
 Nothing was loaded: the files did not get past the check.
 
 Next step
-  Upload a contract whose s3 server location matches these keys to the contracts/ prefix of the config bucket, or move the files under a location that a contract names. Then upload the files again.
+  Upload a contract whose s3 server location matches these keys to the contracts/ prefix of the config bucket, or move the files under a location that a contract names. Then run landfall replay --dataset unclaimed, or upload the files again.
 
 Files
   s3://landing/stray/a b+c%.csv
@@ -274,7 +274,7 @@ Contract.Invalid: line 12, /schema/0/properties/3/logicalType: \"money\" is not 
 Contract: s3://config/contracts/orders.yaml
 
 Next step
-  Correct the contract where the message points and upload it again. Then upload the files again.
+  Correct the contract where the message points and upload it again. Then run landfall replay on the dataset named above, or upload the files again.
 
 Execution
 "
