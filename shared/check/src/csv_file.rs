@@ -6,7 +6,7 @@ use crate::csv::{CsvScanner, Limits, MAX_FIELDS, Record, RecordSink, Records, Sc
 use crate::header::normal_name;
 use crate::judge::Judge;
 use crate::report::{FileProblem, FileReport};
-use crate::sink::RowSink;
+use crate::sink::{RowSink, Stop, unless_over};
 
 /// A running check of one file of delimited text.
 #[derive(Debug)]
@@ -72,20 +72,6 @@ impl CsvFile {
             None => None,
         };
         Ok(judge.into_report(consumed, whole))
-    }
-}
-
-/// Why a scan stops before the end.
-enum Stop<E> {
-    /// The file has a problem, which is noted.
-    Over,
-    Sink(E),
-}
-
-fn unless_over<E>(result: Result<(), Stop<E>>) -> Result<(), E> {
-    match result {
-        Ok(()) | Err(Stop::Over) => Ok(()),
-        Err(Stop::Sink(error)) => Err(error),
     }
 }
 

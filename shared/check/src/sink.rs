@@ -53,6 +53,22 @@ pub trait RowSink {
     }
 }
 
+/// Why a scan stops before the end.
+pub(crate) enum Stop<E> {
+    /// The file has a problem, which is noted.
+    Over,
+    /// The sink refused a row.
+    Sink(E),
+}
+
+/// What is left of a stop when the file's own problem is no error.
+pub(crate) fn unless_over<E>(result: Result<(), Stop<E>>) -> Result<(), E> {
+    match result {
+        Ok(()) | Err(Stop::Over) => Ok(()),
+        Err(Stop::Sink(error)) => Err(error),
+    }
+}
+
 /// For a check that only wants the report.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReportOnly;

@@ -12,7 +12,7 @@ use crate::judge::Judge;
 use crate::report::{FileProblem, FileReport};
 use crate::rule::Rule;
 use crate::show::show_name;
-use crate::sink::RowSink;
+use crate::sink::{RowSink, Stop, unless_over};
 use crate::value::Value;
 
 /// A file of JSON documents.
@@ -90,20 +90,6 @@ impl JsonFile {
             None => None,
         };
         Ok(judge.into_report(consumed, whole))
-    }
-}
-
-/// Why a scan stops before the end.
-enum Stop<E> {
-    /// The file has a problem, which is noted.
-    Over,
-    Sink(E),
-}
-
-fn unless_over<E>(result: Result<(), Stop<E>>) -> Result<(), E> {
-    match result {
-        Ok(()) | Err(Stop::Over) => Ok(()),
-        Err(Stop::Sink(error)) => Err(error),
     }
 }
 
