@@ -39,7 +39,7 @@ import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from decimal import Context, Decimal
 from types import ModuleType
 from typing import Any
@@ -208,11 +208,28 @@ class Batch:
 
         S3 says to compare sequencers as text after padding the shorter one
         (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
+        An object that a backfill listed has none. A batch with such a one is ordered by the times
+        of the writes first, which all objects have.
         """
         longest = max(len(item.sequencer) for item in self.objects)
-        return tuple(
-            sorted(self.objects, key=lambda item: item.sequencer.upper().rjust(longest, "0"))
-        )
+        announced = all(item.sequencer for item in self.objects)
+
+        def order(item: ObjectVersion) -> tuple[datetime, str]:
+            written = datetime.min if announced else _written_at(item)
+            return written, item.sequencer.upper().rjust(longest, "0")
+
+        return tuple(sorted(self.objects, key=order))
+
+
+def _written_at(item: ObjectVersion) -> datetime:
+    """When S3 recorded the write, in UTC and without a zone; an object of no known time was
+    written before all others."""
+    try:
+        written = datetime.fromisoformat(item.event_time.replace("Z", "+00:00"))
+    except ValueError:
+        return datetime.min
+    zoned = written.tzinfo is not None
+    return written.astimezone(timezone.utc).replace(tzinfo=None) if zoned else written
 
 
 def parse_batch(text: str | bytes, source: str) -> Batch:

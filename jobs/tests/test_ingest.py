@@ -132,6 +132,25 @@ class BatchTest(unittest.TestCase):
         self.assertEqual([item.key for item in batch.in_order_of_events()], ["a", "c", "d", "b"])
         self.assertEqual(ingest.latest_rank(objects[1]), f"{'9':0>64} t v")
 
+    def test_where_an_object_has_no_sequencer_the_last_write_comes_last(self) -> None:
+        objects = [
+            ingest.ObjectVersion("b", key, "v", None, "e", time, sequencer)
+            for key, time, sequencer in [
+                ("a", "2026-02-01T00:00:00Z", ""),
+                ("b", "2026-01-01T00:00:00Z", ""),
+                ("c", "2026-01-15T00:00:00.500Z", "B"),
+                ("d", "2026-01-15T00:00:00Z", "0A"),
+                ("e", "2026-01-15T01:00:00+01:00", "9"),
+                ("f", "2026-01-15T00:00:00Z", ""),
+                ("g", "2026-02-01T00:00:00Z", ""),
+                ("h", "", "FF"),
+            ]
+        ]
+        reference = ingest.ContractRef("b", "k", "e", None)
+        batch = ingest.Batch("b", "d", reference, tuple(objects))
+        keys = "".join(item.key for item in batch.in_order_of_events())
+        self.assertEqual(keys, "hbfedcag")
+
 
 def objects_named(*keys: str) -> tuple[ingest.ObjectVersion, ...]:
     return tuple(ingest.ObjectVersion("landing", key, "v#1", "1", "e") for key in keys)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -35,8 +35,10 @@ class Version:
 
     key: str
     number: int
+    # None of a file that a backfill listed.
     sequencer: str
     rows: tuple[Row, ...]
+    written: datetime = datetime(2026, 11, 21, 8, tzinfo=timezone.utc)
 
     @property
     def path(self) -> str:
@@ -51,7 +53,7 @@ class Version:
     @property
     def order(self) -> int:
         """S3's order of the writes to a key: sequencers are hexadecimal numbers."""
-        return int(self.sequencer, 16)
+        return int(self.sequencer or "0", 16)
 
     @property
     def digest(self) -> str:
@@ -185,6 +187,14 @@ class _Maker:
         path.write_text(self._csv(rows) if self.format == "csv" else self._json(rows), newline="")
         return found
 
+    def listed(self, version: Version) -> Version:
+        """The version as a backfill may give it: by the time of its write, and often without a
+        sequencer. Times are few, so that some are equal."""
+        rng = self.rng
+        hours = timedelta(hours=rng.randint(0, 3))
+        sequencer = "" if rng.random() < 0.7 else version.sequencer
+        return replace(version, sequencer=sequencer, written=version.written + hours)
+
     def _csv(self, rows: Sequence[Row]) -> str:
         def written(value: Any) -> str:  # noqa: ANN401
             if value is None:
@@ -220,6 +230,14 @@ class _Maker:
         return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
+def in_order(versions: Sequence[Version]) -> list[Version]:
+    """The versions of a batch, the last write last: by sequencer, but by time where one of them
+    has no sequencer; those that are equal as they stand in the batch."""
+    if all(version.sequencer for version in versions):
+        return sorted(versions, key=lambda it: it.order)
+    return sorted(versions, key=lambda it: (it.written, it.order))
+
+
 def upserts(seed: int, number: int, directory: Path) -> MergeCase:
     """A case of `writeMode: upsert`: by the primary key the last event wins, and a row whose
     delete marker is true deletes."""
@@ -236,18 +254,22 @@ def upserts(seed: int, number: int, directory: Path) -> MergeCase:
         # Events come in any order: the later one may stand first in the batch.
         sequencers = rng.sample(range(1, 5000), rng.randint(1, 3))
         versions = [maker.version(f"{maker.name}/{place}-{it}", it, 12) for it in sequencers]
-        for version in sorted(versions, key=lambda it: it.order):
-            for row in version.rows:
-                if maker.marker and row[-1]:
-                    table.pop(row[:width], None)
-                else:
-                    table[row[:width]] = row
+        if rng.random() < 0.4:
+            versions = [maker.listed(version) for version in versions]
+        loaded: tuple[Version, ...] = ()
         previous: tuple[str, ...] = ()
         if rounds and rng.random() < 0.4:
             # Another batch is given what one before it has loaded already.
             before = rounds[-1]
-            versions.append(before.versions[0])
+            loaded = before.versions[:1]
+            versions += loaded
             previous = (before.batch_id, *before.previous)
+        for version in in_order(versions):
+            for row in () if version in loaded else version.rows:
+                if maker.marker and row[-1]:
+                    table.pop(row[:width], None)
+                else:
+                    table[row[:width]] = row
         expected = sorted(plain(list(row)) for row in table.values())
         batch_id = f"{maker.name}-{place}"
         rounds.append(Round(batch_id, tuple(versions), previous, expected=expected))

@@ -119,7 +119,7 @@ def _object(version: Version) -> Any:  # noqa: ANN401 - of the job's own types
         f"v#{version.number}",
         str(version.number),
         "e",
-        "2026-11-21T08:00:00Z",
+        version.written.strftime("%Y-%m-%dT%H:%M:%SZ"),
         version.sequencer,
     )
 
