@@ -3218,6 +3218,7 @@ def _write_files(
     Iceberg's own rewriting of data files works so: Spark writes under an id, and keeps the
     files for whoever asks by it. That the commit is apart lets a conflict keep the files.
     """
+    _judge_keys(load, metadata, objects)
     if load.contract.upsert_by:
         rows = _last_events(load, load.rows(metadata, objects, ordered=True))
         if load.contract.delete_marker:
@@ -3227,7 +3228,6 @@ def _write_files(
             rows = rows.filter(~functions.coalesce(gone, functions.lit(False)))
         rows = rows.drop(RANK_COLUMN, RECORD_COLUMN)
     else:
-        _judge_keys(load, metadata, objects)
         rows = load.rows(metadata, objects, ordered=False)
     write_id = str(uuid.uuid4())
     rows.writeTo(load.name).option("rewritten-file-scan-task-set-id", write_id).append()
@@ -3325,13 +3325,13 @@ def _merge(
 
     contract = load.contract
     columns = [item["name"] for item in schema_of(metadata)["fields"]]
+    _judge_keys(load, metadata, objects)
     if contract.upsert_by:
         rows = _last_events(load, load.rows(metadata, objects, ordered=True))
         statement = merge_statement(
             load.name, "landfall_rows", columns, contract.upsert_by, contract.delete_marker
         )
     else:
-        _judge_keys(load, metadata, objects)
         rows = _replacing_rows(load, load.rows(metadata, objects, ordered=True), digests)
         own = [marking_digest(item) for item in objects]
         statement = replace_statement(load.name, "landfall_rows", columns, digests, own)
@@ -3348,7 +3348,8 @@ def _merge(
 
 def _judge_keys(load: Load, metadata: Mapping[str, Any], objects: Sequence[ObjectVersion]) -> None:
     """Looks at the keys of all rows that are to be loaded. The check looks at keys as far as its
-    memory goes, and leaves the rest to this job."""
+    memory goes, and leaves the rest to this job. The key that an upsert goes by is none of them:
+    it may come again."""
     if not load.contract.keys:
         return
     rows = load.rows(metadata, objects, ordered=True)

@@ -325,6 +325,25 @@ def test_keys_that_the_check_had_no_memory_for(world: Any) -> None:
     assert len(here.rows()) == 4
 
 
+@pytest.mark.parametrize("loaded", [False, True])
+def test_an_upsert_looks_at_the_other_keys(world: Any, loaded: bool) -> None:
+    here = world(key=", primaryKey: true", custom="{property: writeMode, value: upsert}")
+    here.contract = replace(here.contract, keys=(("name",),))
+    if loaded:
+        here.run(here.batch("b0", here.land("0.csv", "9,Zoe,2026-11-01,\n")))
+    before = here.rows() if loaded else []
+    first, second = here.land("a.csv", "1,Ann,,\n1,Bob,,\n"), here.land("b.csv", "2,Ann,,\n")
+    with pytest.raises(ingest.JobError, match=r"File\.BadRows") as failure:
+        here.run(here.batch("b1", first, second))
+    assert f"{second.path} record 1 repeats record 1 of {first.path}" in str(failure.value)
+    assert here.rows() == before
+    here.contract = replace(here.contract, on_bad_rows="warn")
+    load = here.load(here.batch("b1", first, second))
+    ingest.load_rows(load)
+    assert load.repeated_key_rows == {"name": 1}
+    assert here.rows() == [(1, "Bob"), (2, "Ann"), *before]
+
+
 def test_the_table_grows_with_the_contract_and_the_files(world: Any) -> None:
     here = world()
     here.run(here.batch("b1", here.land("a.csv", "1,Ann,,\n")))
