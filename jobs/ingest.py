@@ -98,6 +98,10 @@ class Misfit(Exception):
     """A file's value or record is not what the check found; in words that repeat no value."""
 
 
+class SupersededError(Exception):
+    """A newer version of an object's path has come since the round began."""
+
+
 # --- What to load --------------------------------------------------------------------------
 
 
@@ -3097,7 +3101,8 @@ def load_rows(load: Load) -> str | None:
     1. Load the table; objects that a snapshot of this batch or of a previous owner holds are
        loaded already.
     2. Write data files, unless an earlier round wrote them.
-    3. Read the claims again; a lost one ends the job.
+    3. Read the claims again; a lost one ends the job. Of a contract that replaces, ask again which
+       version of each path is the latest; a newer one starts another round.
     4. Commit, on the condition that nobody has added data since 1. A conflict starts another
        round, and so does an unknown outcome: the marker says which it was.
 
@@ -3122,6 +3127,9 @@ def load_rows(load: Load) -> str | None:
             _commit(load, table, metadata, objects)
             load.files = []
             return _committed(load)
+        except SupersededError:
+            # That a version is superseded lasts, so each such round has fewer objects.
+            continue
         except Exception as error:
             failure = error if isinstance(error, JobError) else job_error_in(str(error))
             if failure is not None:
@@ -3206,8 +3214,15 @@ def _commit(
         _discard(load, table)
         load.files = _write_files(load, table, metadata, objects)
         load.written = objects
-    load.ledger.refuse_lost_claims(load.batch.id, objects)
+    _ask_again(load, objects)
     table.append(load.files, properties)
+
+
+def _ask_again(load: Load, objects: Sequence[ObjectVersion]) -> None:
+    """Asks the ledger right before a commit whether the objects are still to be loaded."""
+    load.ledger.refuse_lost_claims(load.batch.id, objects)
+    if load.contract.replaces and load.ledger.superseded(objects):
+        raise SupersededError
 
 
 def _write_files(
@@ -3339,7 +3354,7 @@ def _merge(
     rows = rows.persist(StorageLevel.DISK_ONLY)
     try:
         rows.count()
-        load.ledger.refuse_lost_claims(load.batch.id, objects)
+        _ask_again(load, objects)
         rows.createOrReplaceTempView("landfall_rows")
         load.lake.run(statement, properties)
     finally:

@@ -311,6 +311,31 @@ def test_a_superseded_version_is_left_out(world: Any) -> None:
     assert here.rows() == [(2, "Bob")]
 
 
+@pytest.mark.parametrize("merges", [False, True])
+def test_a_newer_version_that_comes_before_the_commit_starts_another_round(
+    world: Any, monkeypatch: pytest.MonkeyPatch, merges: bool
+) -> None:
+    here = world(custom="{property: onOverwrite, value: replace}")
+    before = here.land("a.csv", "9,Zoe,,\n")
+    here.run(here.batch("b0", before))
+    item, other = here.land("a.csv", "1,Ann,,\n", "2"), here.land("b.csv", "2,Bob,,\n")
+    digests = {item: (ingest.marking_digest(before),)} if merges else {}
+    load = here.load(here.batch("b1", item, other, replaces=digests))
+    of_claims = load.ledger.refuse_lost_claims
+
+    def announce(batch_id: str, objects: Any) -> None:
+        of_claims(batch_id, objects)
+        here.items.items[item.path, "latest"] = {
+            "latestVersion": {"S": "v#3"},
+            "latestRank": {"S": ingest.latest_rank(replace(item, sequencer="3"))},
+        }
+
+    monkeypatch.setattr(load.ledger, "refuse_lost_claims", announce)
+    ingest.load_rows(load)
+    assert here.rows() == [(2, "Bob"), (9, "Zoe")]
+    assert json.loads(here.summaries()[-1][ingest.OBJECTS]) == [other.id]
+
+
 def test_keys_that_the_check_had_no_memory_for(world: Any) -> None:
     here = world(key=", unique: true")
     first, second = here.land("a.csv", "1,Ann,,\n2,B,,\n"), here.land("b.csv", "3,C,,\n1,Di,,\n")
