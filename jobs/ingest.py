@@ -3518,7 +3518,9 @@ def main() -> None:
         traceback.print_exc(file=sys.stdout)
         outcome = unexpected(error)
     sys.stdout.flush()
-    sys.exit(outcome)
+    if outcome:
+        # Glue's launcher takes any SystemExit, even one without a reason, for a failed run.
+        sys.exit(outcome)
 
 
 if __name__ == "__main__":

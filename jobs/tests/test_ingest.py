@@ -5,6 +5,7 @@ import sys
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -77,6 +78,23 @@ class ArgumentsTest(unittest.TestCase):
     def test_a_missing_argument_is_named(self) -> None:
         with self.assertRaisesRegex(ingest.JobError, "^Job.ArgumentMissing: .*--batch"):
             ingest.Arguments.read(["--warehouse", "s3://w", "--database", "d"])
+
+
+class MainTest(unittest.TestCase):
+    def run_job(self, outcome: str | None) -> None:
+        module = mock.Mock(run=mock.Mock(return_value=outcome))
+        with (
+            mock.patch.object(ingest, "spark_session"),
+            mock.patch.object(ingest, "as_module", return_value=module),
+        ):
+            ingest.main()
+
+    def test_a_failure_ends_the_process_with_its_line(self) -> None:
+        with self.assertRaisesRegex(SystemExit, "^Batch.Invalid: why$"):
+            self.run_job("Batch.Invalid: why")
+
+    def test_a_success_does_not_exit(self) -> None:
+        self.run_job(None)
 
 
 class BatchTest(unittest.TestCase):
