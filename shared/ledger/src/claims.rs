@@ -10,6 +10,10 @@ use crate::error::LedgerError;
 use crate::owners::{OwnerState, OwnerStatus};
 use crate::{Ledger, RETURN_OLD, attribute, key, now, text};
 
+/// How often an object is claimed whose item another writer changes between its reading and its
+/// takeover. A redelivered event does so, and ends.
+const ROUNDS: usize = 5;
+
 /// What a batch may load.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Claims {
@@ -119,29 +123,41 @@ impl Ledger {
         object: &ObjectVersion,
         owner: &Owner,
     ) -> Result<Attempt, LedgerError> {
+        for _ in 0..ROUNDS {
+            if let Some(attempt) = self.claim_as_it_is(owners, object, owner).await? {
+                return Ok(attempt);
+            }
+        }
+        Err(LedgerError::Unavailable {
+            operation: "UpdateItem",
+            subject: object.path(),
+            source: "the item was written again each time before it could be taken over".into(),
+        })
+    }
+
+    /// One round. `None` when the item has changed since it was read, and is open still: whether
+    /// its owner lives must be asked again.
+    async fn claim_as_it_is(
+        &self,
+        owners: &impl OwnerStatus,
+        object: &ObjectVersion,
+        owner: &Owner,
+    ) -> Result<Option<Attempt>, LedgerError> {
         let entry = match self.claim_if_free(object, owner).await? {
-            Attempt::Ours(entry) => return Ok(Attempt::Ours(entry)),
+            Attempt::Ours(entry) => return Ok(Some(Attempt::Ours(entry))),
             Attempt::Theirs(entry) => entry,
         };
         if is_of(&entry, owner) || entry.state.is_settled() {
             // Ours and committed: a retry after the commit. The append finds its marker.
             let ours = is_of(&entry, owner) && entry.state == State::Committed;
-            return Ok(if ours { Attempt::Ours(entry) } else { Attempt::Theirs(entry) });
+            return Ok(Some(if ours { Attempt::Ours(entry) } else { Attempt::Theirs(entry) }));
         }
-        let previous = Owner {
-            batch_id: entry.batch_id.clone().unwrap_or_default(),
-            execution_arn: entry.execution_arn.clone().unwrap_or_default(),
-        };
-        let run = self.run_of_batch(&previous.batch_id).await?;
-        let state = if previous.execution_arn.is_empty() {
-            OwnerState::Over
-        } else {
-            owners.state_of(&previous, &run).await?
-        };
-        match state {
-            OwnerState::Alive => Ok(Attempt::Theirs(entry)),
+        match self.state_of_owner(owners, &entry).await? {
+            OwnerState::Alive => Ok(Some(Attempt::Theirs(entry))),
             // Nobody else will load the object once the run has stopped: ask again until then.
-            OwnerState::Stopping => Err(LedgerError::OwnerStopping(previous.batch_id)),
+            OwnerState::Stopping => {
+                Err(LedgerError::OwnerStopping(entry.batch_id.unwrap_or_default()))
+            }
             OwnerState::Over => match self.take_over(object, owner, &entry).await? {
                 // The request met its own first try, whose reply was lost, or another attempt of
                 // this batch was faster. Left to others, nobody would load the object.
@@ -149,9 +165,14 @@ impl Ledger {
                     if is_of(&entry, owner)
                         && matches!(entry.state, State::Claimed | State::Committed) =>
                 {
-                    Ok(Attempt::Ours(entry))
+                    Ok(Some(Attempt::Ours(entry)))
                 }
-                attempt => Ok(attempt),
+                // Its event was delivered again, or somebody else has taken it over meanwhile.
+                // Left to others as it is, an object whose owner is dead would be nobody's.
+                Attempt::Theirs(entry) if matches!(entry.state, State::Claimed | State::Failed) => {
+                    Ok(None)
+                }
+                attempt => Ok(Some(attempt)),
             },
         }
     }

@@ -3,7 +3,8 @@
 use aws_sdk_glue::types::{JobRun, JobRunState};
 use aws_sdk_sfn::types::ExecutionStatus;
 
-use crate::entry::Owner;
+use crate::Ledger;
+use crate::entry::{Entry, Owner};
 use crate::error::LedgerError;
 use crate::runs::RunOfBatch;
 
@@ -30,6 +31,24 @@ pub trait OwnerStatus {
         owner: &Owner,
         run: &RunOfBatch,
     ) -> impl Future<Output = Result<OwnerState, LedgerError>> + Send;
+}
+
+impl Ledger {
+    /// Whether the owner that the item names can still write. An item that names no execution
+    /// has nobody who could.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB, Step Functions or Glue cannot be asked or refuse.
+    pub async fn state_of_owner(
+        &self,
+        owners: &impl OwnerStatus,
+        entry: &Entry,
+    ) -> Result<OwnerState, LedgerError> {
+        let Some(execution_arn) = entry.execution_arn.clone() else { return Ok(OwnerState::Over) };
+        let owner = Owner { batch_id: entry.batch_id.clone().unwrap_or_default(), execution_arn };
+        let run = self.run_of_batch(&owner.batch_id).await?;
+        owners.state_of(&owner, &run).await
+    }
 }
 
 /// Owners are executions of the `ingest` state machine.
