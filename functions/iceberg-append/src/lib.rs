@@ -20,7 +20,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use landfall_contract::OnOverwrite;
+use landfall_contract::{OnBadRows, OnOverwrite};
 use landfall_lake::{
     ColumnToAdd, Commit, CommitOutcome, Lake, LakeError, LoadedTable, Marker, WrittenFiles,
     table_of,
@@ -166,20 +166,18 @@ async fn append_until_committed(
     let mut ours = claims.ours;
     let mut output = nothing_new(table.clone(), claims.duplicates);
     let mut first_round = true;
-    // An earlier attempt wrote its count, or nobody did.
-    let uncounted = HashMap::new();
+    // For what an attempt committed that did not live to write its own count.
+    let set_aside = match contract.policy.on_bad_rows {
+        OnBadRows::Reject | OnBadRows::Quarantine => &bad_rows,
+        // Some bad rows are loaded, and only a load tells which.
+        OnBadRows::Warn => &HashMap::new(),
+    };
 
     while !ours.is_empty() {
         let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
-        let found = settle::found(
-            &deps.ledger,
-            &owner,
-            &ours,
-            &claims.previous_owners,
-            &loaded,
-            &uncounted,
-        )
-        .await?;
+        let found =
+            settle::found(&deps.ledger, &owner, &ours, &claims.previous_owners, &loaded, set_aside)
+                .await?;
         if !found.is_empty() {
             // Their rows are in the table, and in the files that were written: write again
             // without them, if anything is left.
@@ -249,9 +247,17 @@ async fn append_until_committed(
                         return Err(ObjectError::Gone(object.path()).into());
                     }
                     Err(NotWritten::Gone(object)) => {
-                        gone::leave_out(&deps.ledger, &object, &owner).await?;
-                        ours.retain(|other| *other != object);
-                        output.gone.push(object);
+                        // Where one was deleted, others often were: all are asked for at once,
+                        // or each would cost another writing of the whole batch.
+                        let mut gone = gone::among(&deps.reader, &ours).await?;
+                        if !gone.contains(&object) {
+                            gone.push(object);
+                        }
+                        for object in &gone {
+                            gone::leave_out(&deps.ledger, object, &owner).await?;
+                        }
+                        ours.retain(|object| !gone.contains(object));
+                        output.gone.extend(gone);
                         continue;
                     }
                     Err(NotWritten::Failed(error)) => return Err(error),
@@ -315,7 +321,9 @@ async fn commit(
     deps.lake.commit_append(loaded, attempt.files.files.clone(), marker).await
 }
 
-/// Settles the ledger from the snapshot that the Glue job committed.
+/// Settles the ledger from what is in the table, after a Glue run, or after a load that ended
+/// with an error. An object that has no answer then is [`AppendOutput::unanswered`] beside others
+/// that this batch committed, and an error without any.
 async fn settle_only(
     deps: &Deps,
     load: BatchToLoad,
@@ -348,7 +356,7 @@ async fn settle_only(
         replace::leave_out_superseded(&deps.ledger, &left, &owner).await?;
     }
     // What is in no snapshot must be another batch's to load, or left out.
-    let mut unanswered = settle::unanswered(&deps.ledger, &owner, &left).await?;
+    let mut unanswered = settle::unanswered(&deps.ledger, &deps.owners, &owner, &left).await?;
     if job_is_over {
         for object in gone::among(&deps.reader, &unanswered).await? {
             gone::leave_out(&deps.ledger, &object, &owner).await?;
@@ -357,9 +365,12 @@ async fn settle_only(
         unanswered.retain(|object| !output.gone.contains(object));
         left.retain(|object| !output.gone.contains(object));
     }
-    if !unanswered.is_empty() {
+    if !unanswered.is_empty() && !output.committed {
         return Err(missing().into());
     }
+    // What is committed is announced before the others fail the execution.
+    left.retain(|object| !unanswered.contains(object));
+    output.unanswered = unanswered;
     output.duplicates.extend(left);
     deps.lake.arrange_maintenance(&loaded, &contract).await;
     Ok(output)
@@ -396,6 +407,7 @@ fn nothing_new(table: TableIdentity, duplicates: Vec<ObjectVersion>) -> AppendOu
         files: 0,
         duplicates,
         gone: Vec::new(),
+        unanswered: Vec::new(),
         evolved: Vec::new(),
     }
 }

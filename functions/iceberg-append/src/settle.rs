@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use landfall_lake::{Commit, LoadedTable};
-use landfall_ledger::{Ledger, LedgerError, Owner, Settlement, State};
+use landfall_ledger::{
+    Entry, Ledger, LedgerError, Owner, OwnerState, OwnerStatus, Settlement, State,
+};
 use landfall_messages::ObjectVersion;
 
 use crate::load::ObjectRows;
@@ -67,27 +69,43 @@ pub(crate) async fn found(
     Ok(all)
 }
 
-/// The objects that are still ours to answer for: none that belongs to another batch by now, that
-/// is left out for the sake of another version of its key, or that was committed long ago, by a
-/// snapshot that has expired.
+/// The objects that nobody else answers for: none that another batch has settled or still loads,
+/// that is left out for the sake of another version of its key, or that was committed long ago, by
+/// a snapshot that has expired.
 pub(crate) async fn unanswered(
     ledger: &Ledger,
+    owners: &impl OwnerStatus,
     owner: &Owner,
     objects: &[ObjectVersion],
 ) -> Result<Vec<ObjectVersion>, LedgerError> {
-    let mut ours = Vec::new();
+    let mut unanswered = Vec::new();
     for object in objects {
         let entry = ledger.find(&object.ledger_key()).await?;
-        let answered = [State::Duplicate, State::Committed];
-        if entry.as_ref().is_some_and(|entry| answered.contains(&entry.state)) {
-            continue;
-        }
-        let batch_id = entry.and_then(|entry| entry.batch_id);
-        if batch_id.is_none_or(|batch_id| batch_id == owner.batch_id) {
-            ours.push(object.clone());
+        let answered = match &entry {
+            Some(entry) => is_answered(ledger, owners, owner, entry).await?,
+            None => false,
+        };
+        if !answered {
+            unanswered.push(object.clone());
         }
     }
-    Ok(ours)
+    Ok(unanswered)
+}
+
+async fn is_answered(
+    ledger: &Ledger,
+    owners: &impl OwnerStatus,
+    owner: &Owner,
+    entry: &Entry,
+) -> Result<bool, LedgerError> {
+    if matches!(entry.state, State::Duplicate | State::Committed) {
+        return Ok(true);
+    }
+    if entry.batch_id.as_ref().is_none_or(|batch_id| *batch_id == owner.batch_id) {
+        return Ok(false);
+    }
+    // One that is over, or whose Glue run is being stopped, loads nothing any more.
+    Ok(entry.state.is_settled() || ledger.state_of_owner(owners, entry).await? == OwnerState::Alive)
 }
 
 fn settlement(
@@ -97,5 +115,6 @@ fn settlement(
     rejected_rows: Option<u64>,
 ) -> Settlement {
     let committed = Settlement::committed(batch_id, commit.snapshot_id.to_string(), rows);
-    Settlement { rejected_rows, ..committed }
+    let parsed_rows = rejected_rows.map(|rejected| rows + rejected);
+    Settlement { parsed_rows, rejected_rows, ..committed }
 }

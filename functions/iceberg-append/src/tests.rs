@@ -10,6 +10,7 @@ mod partitions;
 mod replace;
 mod schema;
 mod taken_back;
+mod unanswered;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -399,6 +400,28 @@ async fn an_object_that_is_gone_by_now_is_left_out_and_the_others_are_loaded() {
 }
 
 #[tokio::test]
+async fn objects_that_are_gone_are_found_all_at_once() {
+    let world = World::new();
+    let (a, b, c) = (
+        world.object("a", &[1]).await,
+        world.object("b", &[2]).await,
+        world.object("c", &[3]).await,
+    );
+    let deleted = |object: &ObjectVersion| ObjectVersion {
+        version_id: Some("deleted".into()),
+        ..object.clone()
+    };
+    let (b, c) = (deleted(&b), deleted(&c));
+    let output = world.task("one", &[&a, &b, &c]).commits(1).await;
+    assert_eq!(output.gone, [b.clone(), c.clone()]);
+    for object in [&b, &c] {
+        assert_eq!(world.entry(object), pair("rejected", "one"));
+    }
+    assert_eq!(world.s3.calls.count("GetObject", "orders/a"), 2, "written again once, not twice");
+    assert_eq!((world.rows(), world.orphans()), (vec![1], Vec::new()));
+}
+
+#[tokio::test]
 async fn an_object_of_a_running_owner_is_left_as_a_duplicate() {
     let world = World::new();
     let (a, b) = (world.object("a", &[1]).await, world.object("b", &[2]).await);
@@ -437,6 +460,48 @@ async fn a_takeover_whose_reply_is_lost_leaves_the_object_to_nobody_else() {
     world.ledger.calls.fail("UpdateItem", &a.path(), 2, Fault::ReplyLost);
     let output = world.task("two", &[&a]).commits(1).await;
     assert!(output.duplicates.is_empty());
+    assert_eq!(world.entry(&a), pair("committed", "two"));
+}
+
+/// Lets the object's event come again before the nth write of its item from now on.
+fn delivered_again(world: &World, object: &ObjectVersion, nth: usize) {
+    let (deps, again) = (world.deps.clone(), object.clone());
+    world.ledger.calls.meanwhile("UpdateItem", &object.path(), nth, async move {
+        // The time of an item's last write counts milliseconds.
+        tokio::time::sleep(Duration::from_millis(3)).await;
+        deps.ledger.receive("orders", &again).await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_during_a_takeover_makes_no_duplicate() {
+    let world = World::new();
+    let a = world.object("a", &[1]).await;
+    world.glue.calls.fail("UpdateTable", TABLE, 1, Fault::Refused(400, "AccessDeniedException"));
+    world.task("one", &[&a]).fails("Iceberg.AccessDenied").await;
+    world.end("one", ExecutionStatus::Failed);
+    // The first write is the claim, which is refused. The second one takes the object over.
+    delivered_again(&world, &a, 2);
+    let output = world.task("two", &[&a]).commits(1).await;
+    assert!(output.duplicates.is_empty());
+    assert_eq!(world.entry(&a), pair("committed", "two"));
+}
+
+#[tokio::test]
+async fn a_takeover_that_never_meets_the_item_as_it_was_read_is_tried_again_later() {
+    let world = World::new();
+    let a = world.object("a", &[1]).await;
+    world.glue.calls.fail("UpdateTable", TABLE, 1, Fault::Refused(400, "AccessDeniedException"));
+    world.task("one", &[&a]).fails("Iceberg.AccessDenied").await;
+    world.end("one", ExecutionStatus::Failed);
+    // A round is a claim, a delivery, and a takeover.
+    for nth in [2, 5, 8, 11, 14] {
+        delivered_again(&world, &a, nth);
+    }
+    let two = world.task("two", &[&a]);
+    two.fails("Ledger.Unavailable").await;
+    assert!(is_transient("Ledger.Unavailable"));
+    two.commits(1).await;
     assert_eq!(world.entry(&a), pair("committed", "two"));
 }
 
@@ -791,6 +856,27 @@ async fn another_number_of_bad_rows_than_the_check_found_is_refused() {
 }
 
 #[tokio::test]
+async fn a_commit_that_is_found_has_the_checks_count_of_rows_set_aside() {
+    // Of a file with bad rows that are loaded all the same, only a load knows.
+    for (policy, known) in [("quarantine", Some("1")), ("warn", None)] {
+        let contract = format!(
+            "{CONTRACT}customProperties:\n  - {{ property: onBadRows, value: {policy} }}\n"
+        );
+        let world = World::with_contract(&contract);
+        let a = world.file("a", "id,name\n1,n1\nx,n2\n3,n3\n").await;
+        let task = Task { bad_rows: vec![1], ..world.task("one", &[&a]) };
+        world.lose_the_settlement();
+        task.fails("Ledger.Unavailable").await;
+        world.ledger.make_available();
+        task.commits(2).await;
+        assert_eq!(world.entry(&a), pair("committed", "one"));
+        let item = world.ledger.item(&a.path(), &a.version).unwrap();
+        let count = item.get("rejectedRows").and_then(|count| count.as_n().ok());
+        assert_eq!(count.map(String::as_str), known, "{policy}");
+    }
+}
+
+#[tokio::test]
 async fn what_another_engine_committed_is_settled_from_its_snapshot() {
     let world = World::new();
     let a = world.object("a", &[1, 2]).await;
@@ -830,8 +916,8 @@ async fn what_the_job_found_deleted_is_settled_as_gone() {
     let task = world.task("one", &[&deleted, &b]);
 
     // A job that may still run may still load it.
-    let error = task.settle_when(false).await.unwrap_err();
-    assert_eq!(error.name(), "Iceberg.SnapshotNotFound");
+    let output = task.settle_when(false).await.unwrap();
+    assert_eq!((&output.gone, &output.unanswered), (&Vec::new(), &vec![deleted.clone()]));
     assert_ne!(world.entry(&deleted).0, "rejected");
 
     let output = task.settle().await.unwrap();

@@ -101,6 +101,12 @@ pub(crate) fn fates(request: &AlertRequest) -> Vec<File<'_>> {
         .flat_map(|append| &append.gone)
         .map(ObjectVersion::ledger_key)
         .collect();
+    let unanswered: HashSet<LedgerKey> = request
+        .append
+        .iter()
+        .flat_map(|append| &append.unanswered)
+        .map(ObjectVersion::ledger_key)
+        .collect();
     let committed = request.append.as_ref().is_some_and(|append| append.committed);
     let approved = request.decision.as_ref().is_some_and(|decision| decision.decision == APPROVE);
     // An execution that is still running waits for its reviewer; one that ended without an
@@ -114,7 +120,7 @@ pub(crate) fn fates(request: &AlertRequest) -> Vec<File<'_>> {
             Fate::Duplicate
         } else if gone.contains(&object.ledger_key()) {
             Fate::Gone
-        } else if committed {
+        } else if committed && !unanswered.contains(&object.ledger_key()) {
             Fate::Loaded
         } else {
             Fate::Accepted
@@ -225,6 +231,14 @@ mod tests {
         assert_eq!(kind_of(&request), AlertKind::Rejection);
         let text = format!("{:?}", crate::story::tell(&request, AlertKind::Rejection, "eu-west-1"));
         assert!(text.contains("deleted before"), "{text}");
+    }
+
+    #[test]
+    fn a_file_that_no_commit_has_is_not_called_loaded() {
+        let request = samples::partly_loaded();
+        assert_eq!(kind_of(&request), AlertKind::Failure);
+        let fates: Vec<Fate> = fates(&request).iter().map(|file| file.fate).collect();
+        assert_eq!(fates, [Fate::Loaded, Fate::Accepted]);
     }
 
     #[test]

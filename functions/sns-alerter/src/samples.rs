@@ -133,6 +133,7 @@ fn appended(rows: u64) -> AppendOutput {
         files: 1,
         duplicates: vec![],
         gone: vec![],
+        unanswered: vec![],
         evolved: vec![],
     }
 }
@@ -219,6 +220,16 @@ pub(crate) fn append_failure() -> AlertRequest {
         cause: r#"{"errorType":"Iceberg.CommitConflict","errorMessage":"landfall.orders changed 5 times while this batch was committed"}"#.into(),
         state: Some("Append to Iceberg".into()),
     });
+    request
+}
+
+/// The first of two files is in the table, the second is not.
+pub(crate) fn partly_loaded() -> AlertRequest {
+    let mut request =
+        request(&["sales/a.csv", "sales/b.csv"], vec![accepted(0, 1204), accepted(1, 7)]);
+    let unanswered = vec![request.batch.objects[1].clone()];
+    request.append = Some(AppendOutput { unanswered, ..appended(1204) });
+    request.failure = append_failure().failure;
     request
 }
 

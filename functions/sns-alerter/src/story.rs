@@ -133,11 +133,10 @@ fn success_headline(request: &AlertRequest, files: &[File<'_>]) -> String {
             named(files, |file| file.fate == Fate::Loaded)
         )
     } else {
-        format!("nothing new, {} already loaded", {
-            let duplicates = named(files, |file| file.fate == Fate::Duplicate);
-            let one = count(files, |file| file.fate == Fate::Duplicate) == 1;
-            format!("{duplicates} {}", if one { "was" } else { "were" })
-        })
+        let duplicates = named(files, |file| file.fate == Fate::Duplicate);
+        let one = count(files, |file| file.fate == Fate::Duplicate) == 1;
+        let are = if one { "is" } else { "are" };
+        format!("nothing new, {duplicates} {are} loaded already or being loaded")
     }
 }
 
@@ -309,7 +308,15 @@ fn failure(request: &AlertRequest, files: &[File<'_>]) -> Vec<String> {
         let because = if message.is_empty() { String::new() } else { format!(": {message}") };
         sentences.push(format!("{}{step}{because}.", one_line(&failure.error)));
     }
+    let unanswered = request.append.as_ref().map_or(0, |append| append.unanswered.len() as u64);
     match loaded(request, files) {
+        Some(loaded) if unanswered > 0 => sentences.push(format!(
+            "A part of the batch was committed: {loaded} {} not in the table.",
+            match unanswered {
+                1 => "1 file is".to_owned(),
+                many => format!("{} are", plural(many, "file")),
+            }
+        )),
         Some(loaded) => sentences.push(format!("This happened after the commit: {loaded}")),
         None if request.check.is_none() && !files.is_empty() => {
             sentences.push("Nothing was loaded: the files did not get past the check.".to_owned());

@@ -85,6 +85,10 @@ pub struct AppendOutput {
     /// Objects that were deleted after they were checked.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub gone: Vec<ObjectVersion>,
+    /// Objects without an answer: no snapshot has them, and nobody else loads them. Only beside
+    /// ones that this batch has committed: the commit is announced, and the execution fails then.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub unanswered: Vec<ObjectVersion>,
     /// Columns added or widened before the commit, in words.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub evolved: Vec<String>,

@@ -151,6 +151,74 @@ fn retries_back_off_with_jitter_and_end() {
     }
 }
 
+/// The retrier of the state that names the error.
+fn retrier_of<'a>(machine: &'a Machine, state: &str, error: &str) -> &'a Value {
+    let retriers = machine.state(state).retriers();
+    let of_error = retriers.into_iter().find(|retrier| names(&[retrier]).contains(error));
+    of_error.unwrap_or_else(|| panic!("{state} does not retry {error}"))
+}
+
+/// The seconds that a retrier waits in all, in the mean: full jitter halves each pause.
+fn mean_wait(retrier: &Value) -> f64 {
+    let number = |field: &str| retrier[field].as_f64().unwrap();
+    let attempts = retrier["MaxAttempts"].as_i64().unwrap();
+    let pause = |n: i64| {
+        let grown = number("BackoffRate").powi(i32::try_from(n).unwrap());
+        (number("IntervalSeconds") * grown).min(number("MaxDelaySeconds"))
+    };
+    (0..attempts).map(pause).sum::<f64>() / 2.0
+}
+
+#[test]
+fn glue_is_waited_for_as_long_as_a_run_may_take() {
+    let template = Template::load();
+    let machine = Machine::load(&template);
+    let minutes = template.resource("GlueJob")["Properties"]["Timeout"].as_u64().unwrap();
+    let minutes = u32::try_from(minutes).unwrap();
+    // Glue may keep a run waiting for its place before it begins.
+    let longest = 2 * minutes * 60;
+
+    let timeout = &template.section("Parameters")["GlueEventTimeoutSeconds"];
+    let attempts =
+        retrier_of(&machine, RETRIED_ON_TIMEOUT, "States.Timeout")["MaxAttempts"].clone();
+    let asked = timeout["MinValue"].as_u64().unwrap() * attempts.as_u64().unwrap();
+    assert!(asked >= u64::from(longest), "a run is given up after {asked} of {longest} s");
+
+    for error in ["Glue.Busy", "Overwrite.OlderVersionLoading"] {
+        let waited = mean_wait(retrier_of(&machine, RETRIED_ON_TIMEOUT, error));
+        assert!(waited >= f64::from(longest), "{error}: {waited} of {longest} s");
+    }
+}
+
+#[test]
+fn a_claim_waits_until_its_owners_run_has_stopped() {
+    let machine = Machine::load(&Template::load());
+    for state in ["Append to Iceberg", RETRIED_ON_TIMEOUT] {
+        let waited = mean_wait(retrier_of(&machine, state, "Ledger.OwnerStopping"));
+        assert!(waited >= 900.0, "{state}: {waited} s");
+    }
+}
+
+#[test]
+fn a_history_has_room_for_every_retry() {
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>
+    const LONGEST_HISTORY: u64 = 25_000;
+    /// Scheduled, started, submitted, ended; and one to be on the safe side.
+    const EVENTS_OF_AN_ATTEMPT: u64 = 5;
+    let template = Template::load();
+    for machine in [MACHINE, BACKFILL] {
+        let machine = Machine::of(&template, machine);
+        let retries: u64 = machine
+            .states()
+            .iter()
+            .flat_map(|state| state.retriers())
+            .map(|retrier| retrier["MaxAttempts"].as_u64().unwrap())
+            .sum();
+        let events = retries * EVENTS_OF_AN_ATTEMPT;
+        assert!(events < LONGEST_HISTORY / 2, "{events} events of retries alone");
+    }
+}
+
 #[test]
 fn every_transient_error_is_retried_and_no_other() {
     let template = Template::load();
@@ -250,6 +318,41 @@ fn every_failure_takes_the_shared_path() {
         assert_eq!(machine.state(pair[0]).body["Next"], pair[1]);
     }
     assert_eq!(machine.state("Fail").body["Type"], "Fail");
+}
+
+#[test]
+fn a_commit_is_announced_before_the_rest_of_its_batch_fails() {
+    let machine = Machine::load(&Template::load());
+    let unanswered = "$exists($states.result.Payload.unanswered)";
+    for state in ["Settle Glue load", "Settle interrupted load"] {
+        let body = machine.state(state).body;
+        let interruption = text(&body["Assign"]["interruption"]);
+        // Null when every file has its answer, so that an error that was overcome fails nothing.
+        assert!(interruption.starts_with(&format!("{{% {unanswered} ?")), "{interruption}");
+        assert!(interruption.ends_with(": null %}"), "{interruption}");
+        assert_eq!(body["Next"], "Look for a new snapshot");
+    }
+    let announcing = &machine.state("Look for a new snapshot").body["Choices"][0];
+    assert_eq!(announcing["Next"], "Announce commit");
+    assert_eq!(machine.state("Announce commit").body["Next"], "Look for Snowflake");
+    assert_eq!(machine.state("Refresh Snowflake").body["Next"], "Look for unanswered files");
+    for state in ["Look for Snowflake", "Look for unanswered files"] {
+        let rules = machine.state(state).body["Choices"].as_array().unwrap();
+        assert_eq!(
+            rules.last(),
+            Some(&json!({
+                "Condition": "{% $type($interruption) = 'object' %}",
+                "Output": "{% $interruption %}",
+                "Next": "Describe failure"
+            })),
+            "{state}"
+        );
+    }
+    // Nothing else leads past them to the good end of a batch that has committed.
+    let first = machine.state("Look for an intake problem").body;
+    for assigned in [&first["Assign"], &first["Choices"][0]["Assign"]] {
+        assert_eq!(assigned.get("interruption"), Some(&Value::Null));
+    }
 }
 
 #[test]

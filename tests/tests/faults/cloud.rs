@@ -193,6 +193,11 @@ impl Cloud {
         };
         let deadline = SystemTime::now() + Duration::from_secs(60);
         match Box::pin(handle(&self.deps, task, deadline)).await {
+            // The state machine announces what is committed, and fails.
+            Ok(output) if !output.unanswered.is_empty() => Invocation::Failed {
+                transient: false,
+                error: format!("{} objects have no answer", output.unanswered.len()),
+            },
             Ok(output) => Invocation::Answered(output),
             Err(error) => Invocation::Failed {
                 transient: is_transient(error.name()),

@@ -44,9 +44,9 @@ Files
 fn a_success_where_everything_was_a_duplicate() {
     reads(
         &samples::all_duplicates(),
-        "[Landfall success] orders: nothing new, orders.csv was already loaded",
+        "[Landfall success] orders: nothing new, orders.csv is loaded already or being loaded",
         "\
-orders: nothing new, orders.csv was already loaded
+orders: nothing new, orders.csv is loaded already or being loaded
 
 1 file was loaded before, or another execution is loading it; its rows were not added again.
 
@@ -232,6 +232,25 @@ This happened after the commit: 1,204 rows of 1 file are in landfall.orders, in 
 "
     ));
     assert!(message.email.contains("loaded, 1,204 rows"));
+}
+
+#[test]
+fn a_failure_beside_a_commit_says_which_files_it_lacks() {
+    let message = composed(&samples::partly_loaded());
+    assert!(
+        message.email.contains(
+            "A part of the batch was committed: 1,204 rows of 1 file are in landfall.orders, in \
+             snapshot 8113224911213472312. 1 file is not in the table.\n"
+        ),
+        "{}",
+        message.email
+    );
+    assert!(message.email.contains("/a.csv\n    loaded, 1,204 rows\n"), "{}", message.email);
+    assert!(
+        message.email.contains("/b.csv\n    accepted, 7 rows; no commit of it is known\n"),
+        "{}",
+        message.email
+    );
 }
 
 #[test]
