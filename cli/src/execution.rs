@@ -3,6 +3,7 @@
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::operation::describe_execution::DescribeExecutionOutput;
 use chrono::{DateTime, SecondsFormat, Utc};
+use landfall_messages::console;
 use serde::{Deserialize, Serialize};
 
 /// An execution, as far as it is known.
@@ -108,16 +109,7 @@ pub(crate) fn execution_arn(state_machine_arn: &str, name: &str) -> String {
 
 /// The execution's page in the Step Functions console; none when the ARN names no region.
 fn console_link(arn: &str) -> Option<String> {
-    let mut parts = arn.split(':').skip(1);
-    let host = match parts.next()? {
-        "aws-cn" => "console.amazonaws.cn",
-        "aws-us-gov" => "console.amazonaws-us-gov.com",
-        _ => "console.aws.amazon.com",
-    };
-    let region = parts.nth(1).filter(|region| !region.is_empty())?;
-    Some(format!(
-        "https://{region}.{host}/states/home?region={region}#/v2/executions/details/{arn}"
-    ))
+    Some(console::execution_page(arn, console::region(arn)?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! How a run ended, from the state and the words of Glue.
 
 use landfall_ledger::GlueRun;
+use landfall_messages::console;
 
 use crate::error::Error;
 
@@ -71,18 +72,12 @@ impl RunFailure {
 /// and partition are the execution's: a state machine starts jobs of its own account and region
 /// only.
 fn log_link(execution_arn: &str, log_group_prefix: &str, run_id: &str) -> String {
-    let mut parts = execution_arn.split(':').skip(1);
-    let partition = parts.next().unwrap_or_default();
-    let region = parts.nth(1).unwrap_or_default();
-    let domain = match partition {
-        "aws-cn" => "console.amazonaws.cn",
-        "aws-us-gov" => "console.amazonaws-us-gov.com",
-        _ => "console.aws.amazon.com",
-    };
+    let host = console::host(execution_arn);
+    let region = console::region(execution_arn).unwrap_or_default();
     // The console's own escaping: a percent-encoded percent sign, written with a dollar.
     let group = format!("{log_group_prefix}/error").replace('/', "$252F");
     format!(
-        "https://{domain}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/\
+        "https://{host}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}/\
          log-events/{run_id}"
     )
 }

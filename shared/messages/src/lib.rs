@@ -11,6 +11,7 @@ mod backfill;
 mod batch;
 mod check;
 mod commit;
+pub mod console;
 mod execution_event;
 mod glue;
 pub mod marker;
