@@ -22,14 +22,15 @@ pub(crate) struct Execution {
     pub(crate) snowflake: Snowflake,
 }
 
-/// Whether Snowflake has read the commit.
+/// Whether Snowflake has read the commit, as far as this execution tells. Every later refresh of
+/// the table reads the commit too, and which execution made one is not written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Snowflake {
     /// It has.
     Seen,
-    /// It has not: the refresh failed.
-    NotSeen,
+    /// The execution's refresh failed.
+    RefreshFailed,
     /// The execution refreshed nothing.
     NotRefreshed,
     /// That is not written down anywhere that was asked.
@@ -40,7 +41,10 @@ impl Snowflake {
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::Seen => "has read this commit",
-            Self::NotSeen => "has not read this commit: its refresh failed",
+            Self::RefreshFailed => {
+                "the refresh by this execution failed; any later refresh of the table reads this \
+                 commit too"
+            }
             Self::NotRefreshed => "was not refreshed by the execution",
             Self::NotKnown => "not known",
         }
@@ -92,7 +96,7 @@ pub(crate) async fn describe(
 
 fn snowflake(execution: &DescribeExecutionOutput) -> Snowflake {
     if execution.error().is_some_and(|error| error.starts_with("Snowflake.")) {
-        return Snowflake::NotSeen;
+        return Snowflake::RefreshFailed;
     }
     let output = execution.output().and_then(|json| serde_json::from_str::<Output>(json).ok());
     match output.and_then(|output| output.snowflake) {
@@ -146,7 +150,7 @@ mod tests {
         assert_eq!(of(Some(r#"{"snowflake": false}"#), None), Snowflake::NotRefreshed);
         assert_eq!(of(Some(r#"{"rows": 5}"#), None), Snowflake::NotKnown);
         assert_eq!(of(Some("[]"), None), Snowflake::NotKnown);
-        assert_eq!(of(None, Some("Snowflake.Throttled")), Snowflake::NotSeen);
+        assert_eq!(of(None, Some("Snowflake.Throttled")), Snowflake::RefreshFailed);
         assert_eq!(of(None, Some("Iceberg.CommitConflict")), Snowflake::NotKnown);
     }
 

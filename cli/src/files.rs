@@ -88,8 +88,11 @@ impl FileStatus {
 
     fn row(&self) -> [String; 6] {
         let rows = match self.ledger.rejected_rows {
-            0 => self.ledger.rows.to_string(),
-            set_aside => format!("{} -{set_aside}", self.ledger.rows),
+            Some(set_aside) if set_aside > 0 => format!("{} -{set_aside}", self.ledger.rows),
+            None if self.ledger.snapshot_id.is_some() => {
+                format!("{}, set aside not known", self.ledger.rows)
+            }
+            _ => self.ledger.rows.to_string(),
         };
         [
             self.ledger.state.to_owned(),
@@ -126,10 +129,19 @@ mod tests {
     #[test]
     fn a_row_says_what_was_set_aside_and_why() {
         let mut refused = story("v#1", State::Quarantined);
-        refused.entry.rejected_rows = 3;
+        refused.entry.rejected_rows = Some(3);
         refused.entry.reason = Some("é".repeat(200));
         let row = FileStatus::of(&refused).row();
         assert_eq!(row[..3], ["quarantined", "2026-11-21T08:00:09.000Z", "7 -3"]);
         assert_eq!(row[5], format!("{}...", "é".repeat(LONGEST_REASON)));
+
+        let rows = |state, rejected_rows| {
+            let mut story = story("v#1", state);
+            story.entry.rejected_rows = rejected_rows;
+            FileStatus::of(&story).row()[2].clone()
+        };
+        assert_eq!(rows(State::Committed, Some(0)), "7");
+        assert_eq!(rows(State::Committed, None), "7, set aside not known");
+        assert_eq!(rows(State::Duplicate, None), "7", "nobody read it");
     }
 }

@@ -43,7 +43,8 @@ pub(crate) struct LedgerWord {
     deliveries: u64,
     size: Option<u64>,
     pub(crate) rows: u64,
-    pub(crate) rejected_rows: u64,
+    parsed_rows: Option<u64>,
+    pub(crate) rejected_rows: Option<u64>,
     pub(crate) snapshot_id: Option<String>,
     batch_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -64,11 +65,25 @@ impl LedgerWord {
             deliveries: entry.deliveries,
             size: story.size,
             rows: entry.rows,
+            parsed_rows: entry.parsed_rows,
             rejected_rows: entry.rejected_rows,
             snapshot_id: entry.snapshot_id,
             batch_id: entry.batch_id,
             previous_batch_ids: entry.previous_batch_ids,
         }
+    }
+
+    /// How many rows were read, and what became of them; none where there were none.
+    fn rows_in_words(&self) -> Option<String> {
+        let count = |count: Option<u64>, what: &str| match count {
+            Some(count) => format!("{count} {what}"),
+            None => format!("{what} not known"),
+        };
+        let counted = self.parsed_rows.unwrap_or(0).max(self.rejected_rows.unwrap_or(0));
+        (self.snapshot_id.is_some() || counted > 0).then(|| {
+            let (parsed, loaded) = (count(self.parsed_rows, "parsed"), self.rows);
+            format!("{parsed}, {loaded} loaded, {}", count(self.rejected_rows, "set aside"))
+        })
     }
 }
 
@@ -270,8 +285,8 @@ fn print_version(status: &VersionStatus, out: &mut dyn Write) -> io::Result<()> 
     } else if let Some(batch_id) = &ledger.batch_id {
         say("batch", batch_id)?;
     }
-    if ledger.snapshot_id.is_some() || ledger.rejected_rows > 0 {
-        say("rows", &format!("{} loaded, {} set aside", ledger.rows, ledger.rejected_rows))?;
+    if let Some(rows) = ledger.rows_in_words() {
+        say("rows", &rows)?;
     }
     if let Some(snapshot_id) = &ledger.snapshot_id {
         say("snapshot", snapshot_id)?;
@@ -316,7 +331,8 @@ pub(crate) mod tests {
                 reason: None,
                 snapshot_id: (state == State::Committed).then(|| "42".to_owned()),
                 rows: 7,
-                rejected_rows: 0,
+                parsed_rows: Some(9),
+                rejected_rows: Some(2),
                 deliveries: 1,
                 updated_at: "2026-11-21T08:00:09.000Z".into(),
             },
@@ -376,10 +392,33 @@ pub(crate) mod tests {
                settled     4.0 s later\n  \
                dataset     orders\n  \
                execution   orders-1 (SUCCEEDED)\n  \
-               rows        7 loaded, 0 set aside\n  \
+               rows        9 parsed, 7 loaded, 2 set aside\n  \
                snapshot    42\n  \
                Snowflake   has read this commit\n"
         );
+    }
+
+    #[test]
+    fn what_was_not_counted_is_not_called_zero() {
+        let words = |parsed_rows, rejected_rows, state| {
+            let mut story = story("v#1", state);
+            (story.entry.parsed_rows, story.entry.rejected_rows) = (parsed_rows, rejected_rows);
+            story.entry.rows = if state == State::Committed { 7 } else { 0 };
+            LedgerWord::of(&story).rows_in_words()
+        };
+        assert_eq!(
+            words(None, None, State::Committed).unwrap(),
+            "parsed not known, 7 loaded, set aside not known"
+        );
+        assert_eq!(
+            words(Some(7), Some(0), State::Committed).unwrap(),
+            "7 parsed, 7 loaded, 0 set aside"
+        );
+        assert_eq!(
+            words(Some(9), Some(2), State::Quarantined).unwrap(),
+            "9 parsed, 0 loaded, 2 set aside"
+        );
+        assert_eq!(words(None, None, State::Duplicate), None, "nobody read it");
     }
 
     #[test]

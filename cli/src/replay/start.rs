@@ -180,6 +180,7 @@ mod tests {
                 state: State::Quarantined,
                 reason: Some("File.BadRows: 1 of 2".into()),
                 rows: 0,
+                parsed_rows: Some(2),
                 rejected_rows: Some(1),
                 snapshot_id: None,
             };
@@ -248,14 +249,7 @@ mod tests {
     async fn what_is_committed_meanwhile_is_not_started() {
         let world = World::new(&orders(), false).await;
         let key = world.start.candidates[0].object.ledger_key();
-        let committed = Settlement {
-            batch_id: "orders-1".into(),
-            state: State::Committed,
-            reason: None,
-            rows: 1,
-            rejected_rows: None,
-            snapshot_id: Some("1".into()),
-        };
+        let committed = Settlement::committed("orders-1", "1".into(), 1);
         world.services.ledger.settle(&key, "orders-1", &committed).await.unwrap();
         let started = start(&world.services, world.start.clone()).await.unwrap();
         assert_eq!(started.left_out[0].reason, "it has changed in the meantime");

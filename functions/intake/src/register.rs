@@ -182,7 +182,8 @@ mod tests {
             reason: None,
             snapshot_id: None,
             rows: 0,
-            rejected_rows: 0,
+            parsed_rows: None,
+            rejected_rows: None,
             deliveries: 2,
             updated_at: String::new(),
         }

@@ -103,8 +103,11 @@ async fn quarantine_object(
     .await?;
     let words = decision.unwrap_or(&check.message);
     let state = if copied { State::Quarantined } else { State::Rejected };
+    // Of a file that could not be read nothing was counted. An attempt before may have loaded it.
+    let counted = |count: u64| (check.rows > 0).then_some(count);
     let settlement = Settlement {
-        rejected_rows: Some(check.bad_rows),
+        parsed_rows: counted(check.rows),
+        rejected_rows: counted(check.bad_rows),
         ..Settlement::without_rows(&batch.id, state, format!("{reason}: {words}"))
     };
     let settled = deps.ledger.settle(&object.ledger_key(), &batch.id, &settlement).await?;

@@ -633,7 +633,19 @@ async fn quarantine_copies_the_version_and_says_why() {
         fixture.ledger_text(&objects[1], "reason").as_deref(),
         Some("File.Empty: the file has no bytes")
     );
+    let entry = fixture.deps.ledger.find(&objects[1].ledger_key()).await.unwrap().unwrap();
+    assert_eq!((entry.rows, entry.parsed_rows, entry.rejected_rows), (0, Some(9), Some(2)));
     assert_eq!(fixture.ledger_text(&objects[0], "state"), None);
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_be_counted_in_a_file_that_was_not_read() {
+    let fixture = Fixture::new(&[]);
+    let objects = vec![fixture.put("orders/a.csv", "")];
+    let unread = ObjectCheck { rows: 0, bad_rows: 0, ..refused(0) };
+    fixture.quarantine(objects.clone(), vec![unread], None).await.unwrap();
+    let entry = fixture.deps.ledger.find(&objects[0].ledger_key()).await.unwrap().unwrap();
+    assert_eq!((entry.parsed_rows, entry.rejected_rows), (None, None));
 }
 
 #[tokio::test]

@@ -97,8 +97,10 @@ pub struct Entry {
     pub snapshot_id: Option<String>,
     /// Rows loaded.
     pub rows: u64,
-    /// Rows set aside.
-    pub rejected_rows: u64,
+    /// Rows that the check read, loaded or not; none when that is not known.
+    pub parsed_rows: Option<u64>,
+    /// Rows set aside; none when that is not known.
+    pub rejected_rows: Option<u64>,
     /// How often its event was delivered.
     pub deliveries: u64,
     /// When the item was last written, RFC 3339.
@@ -109,10 +111,8 @@ impl Entry {
     pub(crate) fn of(item: HashMap<String, AttributeValue>) -> Result<Self, LedgerError> {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         let number = |name: &str| {
-            item.get(name)
-                .and_then(|value| value.as_n().ok())
-                .and_then(|digits| digits.parse().ok())
-                .unwrap_or(0)
+            let digits = item.get(name).and_then(|value| value.as_n().ok())?;
+            digits.parse::<u64>().ok()
         };
         let foreign = |attribute| LedgerError::Foreign {
             item: text(attribute::PATH).unwrap_or_else(|| "without a path".to_owned()),
@@ -138,9 +138,10 @@ impl Entry {
                 .collect(),
             reason: text(attribute::REASON),
             snapshot_id: text(attribute::SNAPSHOT_ID),
-            rows: number(attribute::ROWS),
+            rows: number(attribute::ROWS).unwrap_or(0),
+            parsed_rows: number(attribute::PARSED_ROWS),
             rejected_rows: number(attribute::REJECTED_ROWS),
-            deliveries: number(attribute::DELIVERIES),
+            deliveries: number(attribute::DELIVERIES).unwrap_or(0),
             updated_at: text(attribute::UPDATED_AT).unwrap_or_default(),
         })
     }
@@ -167,6 +168,8 @@ pub struct Settlement {
     pub reason: Option<String>,
     /// Rows loaded.
     pub rows: u64,
+    /// Rows that the check read, loaded or not, when this attempt knows.
+    pub parsed_rows: Option<u64>,
     /// Rows set aside, when this attempt counted them.
     pub rejected_rows: Option<u64>,
     /// Snapshot that holds the rows.
@@ -174,25 +177,27 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// The batch's commit holds the rows. How many were set aside is not known.
+    /// The batch's commit holds the rows. How many were read and set aside is not known.
     pub fn committed(batch_id: impl Into<String>, snapshot_id: String, rows: u64) -> Self {
         Self {
             batch_id: batch_id.into(),
             state: State::Committed,
             reason: None,
             rows,
+            parsed_rows: None,
             rejected_rows: None,
             snapshot_id: Some(snapshot_id),
         }
     }
 
-    /// The batch loaded no rows, and why. How many were set aside is not known.
+    /// The batch loaded no rows, and why. How many were read and set aside is not known.
     pub fn without_rows(batch_id: impl Into<String>, state: State, reason: String) -> Self {
         Self {
             batch_id: batch_id.into(),
             state,
             reason: Some(reason),
             rows: 0,
+            parsed_rows: None,
             rejected_rows: None,
             snapshot_id: None,
         }

@@ -173,6 +173,7 @@ impl Ledger {
             state: State::Duplicate,
             reason: Some(superseded(newer)),
             rows: 0,
+            parsed_rows: None,
             rejected_rows: None,
             snapshot_id: None,
         };

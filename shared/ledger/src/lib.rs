@@ -45,6 +45,7 @@ pub(crate) mod attribute {
     pub(crate) const PREVIOUS_BATCH_IDS: &str = "previousBatchIds";
     pub(crate) const REASON: &str = "reason";
     pub(crate) const ROWS: &str = "rows";
+    pub(crate) const PARSED_ROWS: &str = "parsedRows";
     pub(crate) const REJECTED_ROWS: &str = "rejectedRows";
     pub(crate) const SNAPSHOT_ID: &str = "snapshotId";
     pub(crate) const RECEIVED_AT: &str = "receivedAt";
@@ -179,11 +180,16 @@ impl Ledger {
             request =
                 request.expression_attribute_values(":committed", text(State::Committed.name()));
         }
-        if let Some(rejected_rows) = settlement.rejected_rows {
-            expression.push_str(", #rejectedRows = :rejectedRows");
+        for (name, count) in [
+            (attribute::PARSED_ROWS, settlement.parsed_rows),
+            (attribute::REJECTED_ROWS, settlement.rejected_rows),
+        ] {
+            // What an earlier attempt of the batch counted stays.
+            let Some(count) = count else { continue };
+            expression.push_str(&format!(", #{name} = :{name}"));
             request = request
-                .expression_attribute_names("#rejectedRows", attribute::REJECTED_ROWS)
-                .expression_attribute_values(":rejectedRows", number(rejected_rows));
+                .expression_attribute_names(format!("#{name}"), name)
+                .expression_attribute_values(format!(":{name}"), number(count));
         }
         if let Some(snapshot_id) = &settlement.snapshot_id {
             expression.push_str(", #snapshotId = :snapshotId");

@@ -40,7 +40,8 @@ impl Ledger {
     /// should its execution never start, the object still has an answer, and can be reopened
     /// again. The owner before stays among the previous ones, so that a commit of its that comes
     /// to light after all is found by its marker. It must be over, as for a takeover: a Glue
-    /// run of its compares no version that we choose.
+    /// run of its compares no version that we choose. What it counted is forgotten: the new owner
+    /// counts for itself.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB, Step Functions or Glue cannot be asked or refuse.
@@ -71,7 +72,8 @@ impl Ledger {
             .update_expression(
                 "SET #state = :failed, #batch = :batch, #execution = :execution, \
                  #dataset = :dataset, #reason = :reason, #updatedAt = :now, \
-                 #previous = list_append(if_not_exists(#previous, :none), :previous)",
+                 #previous = list_append(if_not_exists(#previous, :none), :previous) \
+                 REMOVE #parsedRows, #rejectedRows",
             )
             .condition_expression("#state = :state AND #updatedAt = :seen")
             .expression_attribute_names("#state", attribute::STATE)
@@ -80,6 +82,8 @@ impl Ledger {
             .expression_attribute_names("#dataset", attribute::DATASET)
             .expression_attribute_names("#reason", attribute::REASON)
             .expression_attribute_names("#previous", attribute::PREVIOUS_BATCH_IDS)
+            .expression_attribute_names("#parsedRows", attribute::PARSED_ROWS)
+            .expression_attribute_names("#rejectedRows", attribute::REJECTED_ROWS)
             .expression_attribute_values(":failed", text(State::Failed.name()))
             .expression_attribute_values(":batch", text(&owner.batch_id))
             .expression_attribute_values(":execution", text(&owner.execution_arn))
@@ -104,17 +108,30 @@ impl Ledger {
         let mut set = "SET #state = :state, #updatedAt = :now".to_owned();
         let mut removed = Vec::new();
         let mut request = self.update(&before.key);
+        let was_text = |was: &Option<String>| was.as_ref().map(text);
         for (placeholder, name, value, was) in [
-            ("#batch", attribute::BATCH_ID, ":was_batch", &before.batch_id),
-            ("#execution", attribute::EXECUTION_ARN, ":was_execution", &before.execution_arn),
-            ("#dataset", attribute::DATASET, ":was_dataset", &before.dataset),
-            ("#reason", attribute::REASON, ":was_reason", &before.reason),
+            ("#batch", attribute::BATCH_ID, ":was_batch", was_text(&before.batch_id)),
+            (
+                "#execution",
+                attribute::EXECUTION_ARN,
+                ":was_execution",
+                was_text(&before.execution_arn),
+            ),
+            ("#dataset", attribute::DATASET, ":was_dataset", was_text(&before.dataset)),
+            ("#reason", attribute::REASON, ":was_reason", was_text(&before.reason)),
+            ("#parsed", attribute::PARSED_ROWS, ":was_parsed", before.parsed_rows.map(number)),
+            (
+                "#rejected",
+                attribute::REJECTED_ROWS,
+                ":was_rejected",
+                before.rejected_rows.map(number),
+            ),
         ] {
             request = request.expression_attribute_names(placeholder, name);
             match was {
                 Some(was) => {
                     set.push_str(&format!(", {placeholder} = {value}"));
-                    request = request.expression_attribute_values(value, text(was));
+                    request = request.expression_attribute_values(value, was);
                 }
                 None => removed.push(placeholder),
             }
@@ -133,7 +150,8 @@ impl Ledger {
     }
 
     /// Writes what a snapshot of the table says of an object version: its rows are in the
-    /// table, whatever the item said. `seen` is the item as it was read, `None` when there was
+    /// table, whatever the item said. A snapshot does not say how many were read and set aside, so
+    /// the item does not any more either. `seen` is the item as it was read, `None` when there was
     /// none. False when it has changed since.
     ///
     /// # Errors
@@ -147,8 +165,8 @@ impl Ledger {
     ) -> Result<bool, LedgerError> {
         // The execution that is written down is not the one that committed.
         let remove = match seen.is_some_and(|s| s.batch_id.as_ref() == Some(&commit.batch_id)) {
-            true => "REMOVE #reason",
-            false => "REMOVE #reason, #execution",
+            true => "REMOVE #parsedRows, #rejectedRows, #reason",
+            false => "REMOVE #parsedRows, #rejectedRows, #reason, #execution",
         };
         let mut request = self
             .update(ledger_key)
@@ -163,6 +181,8 @@ impl Ledger {
             .expression_attribute_names("#snapshot", attribute::SNAPSHOT_ID)
             .expression_attribute_names("#dataset", attribute::DATASET)
             .expression_attribute_names("#reason", attribute::REASON)
+            .expression_attribute_names("#parsedRows", attribute::PARSED_ROWS)
+            .expression_attribute_names("#rejectedRows", attribute::REJECTED_ROWS)
             .expression_attribute_values(":committed", text(State::Committed.name()))
             .expression_attribute_values(":batch", text(&commit.batch_id))
             .expression_attribute_values(":rows", number(commit.rows))
@@ -237,7 +257,8 @@ mod tests {
             state,
             reason: (state != State::Committed).then(|| "File.BadRows: 1 of 2".to_owned()),
             rows: if state == State::Committed { 7 } else { 0 },
-            rejected_rows: None,
+            parsed_rows: Some(9),
+            rejected_rows: Some(2),
             snapshot_id: (state == State::Committed).then(|| "42".to_owned()),
         }
     }
@@ -270,6 +291,8 @@ mod tests {
             let reopened = entry(&ledger).await;
             assert_eq!(reopened.state, State::Failed, "an answer even if nothing starts");
             assert_eq!(reopened.previous_batch_ids, ["old"]);
+            assert_eq!((before.parsed_rows, before.rejected_rows), (Some(9), Some(2)));
+            assert_eq!((reopened.parsed_rows, reopened.rejected_rows), (None, None));
 
             let alive = Owners(OwnerState::Alive);
             let others = ledger.claim(&alive, &[object()], &owner("old")).await.unwrap();
@@ -331,6 +354,10 @@ mod tests {
             (&after.batch_id, &after.execution_arn),
             (&before.batch_id, &before.execution_arn)
         );
+        assert_eq!(
+            (after.parsed_rows, after.rejected_rows),
+            (before.parsed_rows, before.rejected_rows)
+        );
         // What the new owner has taken up is not given back.
         reopen(&ledger, &OVER, &after).await;
         ledger.claim(&OVER, &[object()], &owner("new")).await.unwrap();
@@ -346,6 +373,7 @@ mod tests {
         assert!(ledger.restore_commit(&key, Some(&before), "orders", &commit).await.unwrap());
         let after = entry(&ledger).await;
         assert_eq!((after.state, after.rows), (State::Committed, 7));
+        assert_eq!((after.parsed_rows, after.rejected_rows), (None, None), "a refusal's counts");
         assert_eq!(after.snapshot_id.as_deref(), Some("42"));
         assert_eq!((after.batch_id.as_deref(), after.reason), (Some("older"), None));
         assert_eq!(after.execution_arn, None, "it was another batch's");

@@ -46,7 +46,10 @@ async fn status_tells_every_versions_story_and_what_was_deleted() {
     let states: Vec<_> = versions.iter().map(|version| version["state"].as_str()).collect();
     assert_eq!(states, [Some("quarantined"), Some("committed")], "the newest first");
     let committed = &versions[1];
-    assert_eq!(committed["rows"], 10);
+    let counts =
+        |version: &Value| ["parsedRows", "rows", "rejectedRows"].map(|name| version[name].as_u64());
+    assert_eq!(counts(committed), [Some(10), Some(10), Some(0)], "{committed:#}");
+    assert_eq!(counts(&versions[0]), [Some(1), Some(0), Some(1)], "{:#}", versions[0]);
     assert_eq!(committed["execution"]["status"], "SUCCEEDED");
     assert!(committed["seconds"].as_f64().unwrap() > 0.0, "{committed:#}");
     let table = stack.table(&dataset, &[]).await;

@@ -50,7 +50,7 @@ pub(super) async fn note(
         // Rows of objects that another batch loaded are that batch's to count.
         if entry.batch_id.as_ref() == Some(&batch.id) {
             outcome.rows += entry.rows;
-            outcome.rejected_rows += entry.rejected_rows;
+            outcome.rejected_rows += entry.rejected_rows.unwrap_or(0);
         }
         if !settled && outcome.reason.is_none() {
             outcome.reason =
