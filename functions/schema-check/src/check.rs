@@ -74,7 +74,7 @@ pub(crate) async fn check(deps: &Deps, batch: &Batch) -> Result<CheckOutput, Err
 
 /// Keeps the keys of a file whose rows are loaded, for the files that are loaded after it.
 fn settle_keys(keys: &mut SeenKeys, waits: bool, object: &CheckedObject) {
-    if object.check.verdict == Verdict::Reject || waits {
+    if object.check.verdict == Verdict::Reject || object.is_committed || waits {
         keys.discard();
     } else {
         keys.commit();

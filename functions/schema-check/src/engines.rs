@@ -50,8 +50,10 @@ fn until_it_fits(
     may_be_refused: fn(Verdict) -> bool,
 ) -> Result<EngineChoice, NoEngine> {
     loop {
-        let objects: Vec<&CheckedObject> =
-            checked.iter().filter(|object| to_load(object.check.verdict)).collect();
+        let objects: Vec<&CheckedObject> = checked
+            .iter()
+            .filter(|object| to_load(object.check.verdict) && !object.is_committed)
+            .collect();
         let error = match engine(against, versions, &objects) {
             Ok(choice) => return Ok(choice),
             Err(error) => error,

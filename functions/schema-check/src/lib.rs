@@ -8,6 +8,7 @@
 mod additions;
 mod address;
 mod check;
+mod committed;
 mod config;
 mod copy;
 mod engines;

@@ -13,6 +13,7 @@ use landfall_runtime::NamedError;
 
 use crate::additions::{Addition, Additions, MAX_ADDITIONS, additions_of};
 use crate::check::Against;
+use crate::committed::{accepted_again, committed_before};
 use crate::error::Error;
 use crate::output::{MAX_BAD_ROWS, MAX_CHANGES};
 use crate::rejected_records::RejectedRecords;
@@ -33,6 +34,8 @@ pub(crate) struct CheckedObject {
     pub(crate) additions: Vec<Addition>,
     /// Whether there were more keys than the check has memory for.
     pub(crate) keys_beyond_memory: bool,
+    /// Whether its rows are in the table already: nobody loads it again.
+    pub(crate) is_committed: bool,
 }
 
 impl CheckedObject {
@@ -98,7 +101,12 @@ pub(crate) async fn check_object(
         Read::Unavailable(error, seen) => {
             set_aside.drop_all().await;
             *keys = seen;
-            return Ok(refused_unread(index, error.name(), error.to_string()));
+            return Ok(match committed_before(against, object).await? {
+                Some(entry) => {
+                    accepted_again(against, index, object, &entry, rows_file(source).extension)
+                }
+                None => refused_unread(index, error.name(), error.to_string()),
+            });
         }
     };
     let (drift, additions) = match file_columns(&file) {
@@ -110,6 +118,21 @@ pub(crate) async fn check_object(
     let decision = decide(&file, &drift, &against.contract.policy);
     let decision = within_additions(decision, &additions, known);
     *keys = std::mem::take(&mut file.seen_keys);
+    // Nor do a table and a memory that have changed since undo a commit.
+    if !matches!(decision.verdict, Verdict::Accept | Verdict::Evolve) {
+        match committed_before(against, object).await {
+            Ok(None) => {}
+            Ok(Some(entry)) => {
+                set_aside.drop_all().await;
+                let extension = rows_file(source).extension;
+                return Ok(accepted_again(against, index, object, &entry, extension));
+            }
+            Err(error) => {
+                set_aside.drop_all().await;
+                return Err(error);
+            }
+        }
+    }
     let rejected_rows = if decision.may_load() {
         set_aside.keep().await?
     } else {
@@ -144,6 +167,7 @@ pub(crate) async fn check_object(
         good_rows: file.loadable_rows,
         bytes: file.bytes,
         keys_beyond_memory: matches!(file.keys, KeysChecked::Beyond { .. }),
+        is_committed: false,
         additions: if decision.may_load() { additions } else { Vec::new() },
         check: ObjectCheck {
             index,
@@ -217,18 +241,29 @@ async fn next_chunk(
     }
 }
 
-/// Where bad rows go.
-fn upload_of_rejected_rows(
-    against: &Against<'_>,
-    object: &ObjectVersion,
-    source: &Source,
-) -> Upload {
+/// How bad rows are written.
+struct RowsFile {
+    extension: &'static str,
+    content_type: &'static str,
+}
+
+fn rows_file(source: &Source) -> RowsFile {
     let (extension, content_type) = match source.format {
         Format::Csv(_) => ("csv", "text/csv; charset=utf-8"),
         Format::Json(_) => ("jsonl", "application/jsonl"),
         Format::Parquet => ("parquet", "application/vnd.apache.parquet"),
         Format::Avro => ("avro", "application/avro"),
     };
+    RowsFile { extension, content_type }
+}
+
+/// Where bad rows go.
+fn upload_of_rejected_rows(
+    against: &Against<'_>,
+    object: &ObjectVersion,
+    source: &Source,
+) -> Upload {
+    let RowsFile { extension, content_type } = rows_file(source);
     let key = address::rejected_rows(against.batch, object, extension);
     Upload::new(&against.deps.s3, &against.deps.config.landing_bucket, key, content_type)
 }
@@ -267,6 +302,7 @@ fn refused_unread(index: usize, reason: &str, message: String) -> CheckedObject 
         good_rows: 0,
         bytes: 0,
         keys_beyond_memory: false,
+        is_committed: false,
         additions: Vec::new(),
         check: ObjectCheck {
             index,

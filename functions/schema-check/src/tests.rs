@@ -26,6 +26,7 @@ use landfall_testing::stub_client;
 
 use super::*;
 
+mod again;
 mod engine;
 mod keys;
 

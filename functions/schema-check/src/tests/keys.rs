@@ -3,7 +3,7 @@
 use super::*;
 
 /// With `id` unique.
-fn fixture(on_bad_rows: &str) -> Fixture {
+pub(super) fn fixture(on_bad_rows: &str) -> Fixture {
     let fixture = Fixture::new(&[("onBadRows", on_bad_rows)]);
     let mut s3 = fixture.s3.lock().unwrap();
     let contract = s3.objects.get_mut("config/contracts/orders.yaml").unwrap();
