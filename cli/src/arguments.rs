@@ -233,7 +233,8 @@ pub(crate) struct ReplayCommand {
     #[arg(long = "state", value_enum, value_name = "STATE", value_delimiter = ',')]
     pub(crate) states: Vec<ReplayState>,
 
-    /// This version of the file, S3's version id; without it the newest one
+    /// This version of the file, S3's version id; without it the newest one, and older ones that
+    /// failed where the contract adds the rows of each
     #[arg(long = "version", value_name = "VERSION", requires = "object")]
     pub(crate) object_version: Option<String>,
 

@@ -60,12 +60,19 @@ pub(crate) fn run(command: &ReplayCommand) -> Result<Outcome, Failure> {
         sfn,
         state_machine_arn,
     };
+    let states = wanted_states(command);
     let plan = connection.runtime.block_on(async {
-        let (stories, mut left_out) = select(&services.ledger, command, path.as_deref()).await?;
-        let documents = match stories.is_empty() {
+        let paths = select(&services.ledger, command, path.as_deref(), &states).await?;
+        let documents = match paths.is_empty() {
             true => Vec::new(),
             false => contracts::read_all(&connection.s3(), &config_bucket).await?,
         };
+        let (mut stories, mut left_out) = (Vec::new(), Vec::new());
+        for versions in paths {
+            let (taken, dropped) = plan::choose(versions, &states, &documents);
+            stories.extend(taken);
+            left_out.extend(dropped);
+        }
         let asked = history::ask(&catalog, &database, &documents, stories).await?;
         let stories = asked.into_loadable(command.ignore_expired_snapshots, &mut left_out);
         let small = stack.lambda_engine_max_bytes().unwrap_or(plan::DEFAULT_SMALL_BYTES);
@@ -90,17 +97,22 @@ pub(crate) fn run(command: &ReplayCommand) -> Result<Outcome, Failure> {
     }
 }
 
-/// The newest version of each file, where it is in a state that is wanted; of one file the
-/// version asked for.
+/// The states asked for, or all that can be replayed.
+fn wanted_states(command: &ReplayCommand) -> Vec<State> {
+    match command.states.as_slice() {
+        [] => vec![State::Quarantined, State::Rejected, State::Failed],
+        states => states.iter().map(|state| State::from(*state)).collect(),
+    }
+}
+
+/// Of each file with a version in a state that is wanted, all versions, the newest first; of one
+/// file the version asked for.
 async fn select(
     ledger: &Ledger,
     command: &ReplayCommand,
     path: Option<&str>,
-) -> Result<(Vec<Story>, Vec<LeftOut>), Failure> {
-    let mut states: Vec<State> = command.states.iter().map(|state| State::from(*state)).collect();
-    if states.is_empty() {
-        states = vec![State::Quarantined, State::Rejected, State::Failed];
-    }
+    states: &[State],
+) -> Result<Vec<Vec<Story>>, Failure> {
     let paths: BTreeSet<String> = match (path, &command.dataset) {
         (Some(path), _) => BTreeSet::from([path.to_owned()]),
         (None, Some(dataset)) => {
@@ -112,20 +124,19 @@ async fn select(
         }
         (None, None) => BTreeSet::new(),
     };
-    let (mut chosen, mut left_out) = (Vec::new(), Vec::new());
+    let mut selected = Vec::new();
     let counter = Counter::new("reading versions", Some(paths.len()));
     for path in paths {
         let mut versions = ledger.stories_of_path(&path).await?;
         if let Some(version) = &command.object_version {
             versions.retain(|story| is_version(&story.entry, version));
         }
-        match plan::choose(&versions, &states) {
-            Ok(story) => chosen.extend(story),
-            Err(older) => left_out.extend(older),
+        if versions.iter().any(|story| states.contains(&story.entry.state)) {
+            selected.push(versions);
         }
         counter.advance();
     }
-    Ok((chosen, left_out))
+    Ok(selected)
 }
 
 fn asks_somebody() -> bool {

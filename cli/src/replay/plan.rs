@@ -70,28 +70,45 @@ pub(super) struct Plan {
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// Of a path's versions, the newest first, the one that a replay of a dataset takes: the newest,
-/// if its state is wanted. An older one was replaced by who uploaded the newer: loading both
-/// would double what they share.
-pub(super) fn choose(versions: &[Story], states: &[State]) -> Result<Option<Story>, Vec<LeftOut>> {
-    let is_wanted = |story: &Story| states.contains(&story.entry.state);
-    match versions {
-        [newest, ..] if is_wanted(newest) => Ok(Some(newest.clone())),
-        [newest, older @ ..] => {
-            let reason = format!(
-                "version {} is newer and {}; name this one with --version to load it all the same",
-                newest.entry.key.version,
-                newest.entry.state.name()
-            );
-            let left_out: Vec<LeftOut> = older
-                .iter()
-                .filter(|story| is_wanted(story))
-                .map(|story| LeftOut::of(story, reason.clone(), false))
-                .collect();
-            if left_out.is_empty() { Ok(None) } else { Err(left_out) }
+/// Of a path's versions, the newest first, those in a wanted state: which ones a replay takes, and
+/// which it leaves out.
+///
+/// The newest is taken. An older one that was refused was replaced by who uploaded the newer:
+/// loading both would double what they share. Nothing was wrong with an older one that failed. It
+/// is taken where each version's rows count by themselves, and left out where a newer one's rows
+/// take the place of its own.
+pub(super) fn choose(
+    versions: Vec<Story>,
+    states: &[State],
+    documents: &[Document],
+) -> (Vec<Story>, Vec<LeftOut>) {
+    let (mut taken, mut left_out) = (Vec::new(), Vec::new());
+    let Some(newest) = versions.first() else { return (taken, left_out) };
+    let object = versions.iter().find_map(Story::object);
+    let contract = object.and_then(|object| contracts::claim(&object, documents).ok());
+    let policy = contract.map(|(_, contract)| &contract.policy);
+    let replaces = policy.is_some_and(|policy| policy.on_overwrite == OnOverwrite::Replace);
+    let each_counts =
+        !replaces && policy.is_some_and(|policy| policy.write_mode == WriteMode::Append);
+    let (newer, its_state) = (&newest.entry.key.version, newest.entry.state.name());
+    let replaced = match replaces {
+        true => format!("version {newer} is newer, and the contract says onOverwrite: replace"),
+        false => format!(
+            "version {newer} is newer and {its_state}; name this one with --version to load it all \
+             the same"
+        ),
+    };
+    for (place, story) in versions.into_iter().enumerate() {
+        let state = story.entry.state;
+        if !states.contains(&state) {
+            continue;
         }
-        [] => Ok(None),
+        match place == 0 || (each_counts && state == State::Failed) {
+            true => taken.push(story),
+            false => left_out.push(LeftOut::of(&story, replaced.clone(), false)),
+        }
     }
+    (taken, left_out)
 }
 
 /// Puts the stories' objects into batches, each under the contract that claims it today.
@@ -281,17 +298,72 @@ schema:
         }
     }
 
+    /// The versions taken, and those left out with their reasons, of three versions of which the
+    /// newest is named first.
+    fn chosen(
+        states: [State; 3],
+        wanted: &[State],
+        documents: &[Document],
+    ) -> (Vec<String>, Vec<(String, String)>) {
+        let stories = ["v#3", "v#2", "v#1"].into_iter().zip(states);
+        let stories = stories.map(|(version, state)| story(version, state)).collect();
+        let (taken, left_out) = choose(stories, wanted, documents);
+        assert!(left_out.iter().all(|left| !left.is_problem));
+        (
+            taken.into_iter().map(|story| story.entry.key.version).collect(),
+            left_out.into_iter().map(|left| (left.version, left.reason)).collect(),
+        )
+    }
+
+    const WANTED: [State; 3] = [State::Quarantined, State::Rejected, State::Failed];
+
     #[test]
-    fn an_older_version_is_not_loaded_beside_a_newer_one() {
-        let newest = |state| vec![story("v#2", state), story("v#1", State::Quarantined)];
-        let states = [State::Quarantined, State::Failed];
-        let chosen = choose(&newest(State::Failed), &states).unwrap().unwrap();
-        assert_eq!(chosen.entry.key.version, "v#2");
-        let left_out = choose(&newest(State::Committed), &states).unwrap_err();
-        assert_eq!(left_out[0].version, "v#1");
-        assert!(left_out[0].reason.starts_with("version v#2 is newer and committed"));
-        assert_eq!(choose(&newest(State::Committed), &[State::Failed]).unwrap(), None);
-        assert_eq!(choose(&[], &states).unwrap(), None);
+    fn an_older_version_that_was_refused_is_not_loaded_beside_a_newer_one() {
+        use State::{Committed, Failed, Quarantined, Rejected};
+        for newest in [Committed, Failed, Quarantined] {
+            let (taken, left_out) = chosen([newest, Quarantined, Rejected], &WANTED, &orders());
+            assert_eq!(taken.len(), usize::from(newest != Committed));
+            let versions: Vec<_> = left_out.iter().map(|(version, _)| version.as_str()).collect();
+            assert_eq!(versions, ["v#2", "v#1"], "none is dropped silently");
+            let words = format!("version v#3 is newer and {}; name this one", newest.name());
+            assert!(left_out.iter().all(|(_, reason)| reason.starts_with(&words)), "{left_out:?}");
+        }
+        let of_others = chosen([Committed, Quarantined, Rejected], &[Failed], &orders());
+        assert_eq!(of_others, (Vec::new(), Vec::new()));
+        assert_eq!(choose(Vec::new(), &WANTED, &orders()), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn every_version_that_failed_is_loaded_where_each_counts() {
+        use State::{Committed, Failed};
+        let knobs = |lines: &str| orders_with(&format!("customProperties:\n{lines}"));
+        let ignore = knobs("  - { property: onOverwrite, value: ignore }\n");
+        for documents in [orders(), ignore] {
+            let (taken, left_out) = chosen([Failed, Failed, Failed], &WANTED, &documents);
+            assert_eq!(taken, ["v#3", "v#2", "v#1"]);
+            assert!(left_out.is_empty());
+        }
+        let (taken, left_out) = chosen([Committed, Failed, Committed], &WANTED, &orders());
+        assert_eq!((taken.as_slice(), left_out), (&["v#2".to_owned()][..], vec![]));
+
+        let replace = knobs("  - { property: onOverwrite, value: replace }\n");
+        let upsert = vec![document(
+            "contracts/orders.yaml",
+            &format!(
+                "{}customProperties:\n  - {{ property: writeMode, value: upsert }}\n",
+                CONTRACT.replace("integer}", "integer, required: true, primaryKey: true}")
+            ),
+        )];
+        for (documents, why) in [
+            (replace, "onOverwrite: replace"),
+            (upsert, "name this one with --version"),
+            (Vec::new(), "name this one with --version"),
+        ] {
+            let (taken, left_out) = chosen([Failed, Failed, Failed], &WANTED, &documents);
+            assert_eq!(taken, ["v#3"], "{why}");
+            assert_eq!(left_out.len(), 2, "none is dropped silently");
+            assert!(left_out.iter().all(|(_, reason)| reason.contains(why)), "{left_out:?}");
+        }
     }
 
     #[test]
