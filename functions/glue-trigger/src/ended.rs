@@ -27,6 +27,8 @@ pub(crate) async fn stop_run(
         RunOfBatch::None => None,
         RunOfBatch::Started(run_id) => Some(run_id),
         RunOfBatch::Begun => {
+            // One that is being started at this moment is not listed yet: its starter asks for the
+            // execution as soon as it has the run's id.
             let location = document::location(&deps.config.warehouse_bucket, &batch_id);
             job::find_run(deps, &location, None).await?
         }

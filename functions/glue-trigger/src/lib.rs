@@ -16,7 +16,9 @@ mod token;
 use std::time::Duration;
 
 use landfall_engine::Sizing;
-use landfall_ledger::{ExecutionOwners, GlueRun, Ledger, Owner, RunStart};
+use landfall_ledger::{
+    ExecutionOwners, GlueRun, Ledger, Owner, OwnerState, OwnerStatus, RunOfBatch, RunStart,
+};
 use landfall_messages::{
     EventBridgeEvent, GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest,
 };
@@ -196,6 +198,16 @@ async fn start(deps: &Deps, request: &GlueRunRequest) -> Result<Handled, Error> 
     // A run can end before it is remembered; its event then found nobody to resume.
     match job::end_of_run(&deps.glue, &run).await? {
         Some(end) => finish(deps, &run, end).await,
+        // The event of an execution that ends while its run is being started finds no run to stop.
+        None if execution_is_over(deps, &run).await? => {
+            job::stop_run(deps, &run.run_id).await?;
+            tracing::warn!(
+                batch = run.batch_id,
+                run = run.run_id,
+                "the execution has ended meanwhile, so its run is stopped"
+            );
+            Ok(Handled::RunStopped)
+        }
         None => {
             tracing::info!(batch = run.batch_id, run = run.run_id, "the execution waits");
             Ok(Handled::Waiting)
@@ -274,6 +286,11 @@ async fn is_over_for(deps: &Deps, run: &GlueRun, owner: &Owner) -> Result<bool, 
     }
 }
 
+async fn execution_is_over(deps: &Deps, run: &GlueRun) -> Result<bool, Error> {
+    let owner = Owner { batch_id: run.batch_id.clone(), execution_arn: run.execution_arn.clone() };
+    Ok(deps.owners.state_of(&owner, &RunOfBatch::None).await? == OwnerState::Over)
+}
+
 /// Resumes the execution that waits for the run of a state change.
 async fn follow_up(
     deps: &Deps,
@@ -317,7 +334,9 @@ async fn finish(deps: &Deps, run: &GlueRun, end: RunEnd) -> Result<Handled, Erro
         "the run did not succeed"
     );
     let handled = token::report_failure(&deps.sfn, &run.task_token, &failure).await?;
-    if handled == Handled::FailureReported {
+    // An execution that runs and does not wait is between two attempts, and the next one is told.
+    // One that has ended would be told of its own stop when somebody redrives it.
+    if handled == Handled::FailureReported || execution_is_over(deps, run).await? {
         deps.ledger.end_run(run).await?;
     }
     Ok(handled)

@@ -62,6 +62,7 @@ struct World {
     told: Vec<(String, String, String)>,
     somebody_waits: bool,
     step_functions_works: bool,
+    execution: ExecutionStatus,
 }
 
 struct Fixture {
@@ -85,6 +86,7 @@ impl Fixture {
             told: Vec::new(),
             somebody_waits: true,
             step_functions_works: true,
+            execution: ExecutionStatus::Running,
         }));
         let table = InMemoryTable::default();
         let (glue, sfn) = (glue(&world), sfn(&world));
@@ -243,7 +245,7 @@ fn unanswered() -> HttpResponse {
 
 fn sfn(world: &Arc<Mutex<World>>) -> aws_sdk_sfn::Client {
     use aws_sdk_sfn::Client;
-    let (succeeding, failing) = (world.clone(), world.clone());
+    let (succeeding, failing, describing) = (world.clone(), world.clone(), world.clone());
     stub_client!(aws_sdk_sfn, retrying [
             mock!(Client::send_task_success).then_compute_response(move |input| {
                 let world = &mut *succeeding.lock().unwrap();
@@ -278,12 +280,12 @@ fn sfn(world: &Arc<Mutex<World>>) -> aws_sdk_sfn::Client {
                 ));
                 MockResponse::Output(SendTaskFailureOutput::builder().build())
             }),
-            mock!(Client::describe_execution).then_output(|| {
+            mock!(Client::describe_execution).then_compute_output(move |_| {
                 DescribeExecutionOutput::builder()
                     .execution_arn("arn")
                     .state_machine_arn("arn")
                     .start_date(aws_sdk_sfn::primitives::DateTime::from_secs(0))
-                    .status(ExecutionStatus::Running)
+                    .status(describing.lock().unwrap().execution.clone())
                     .input(input_of_execution())
                     .build()
                     .unwrap()
@@ -715,6 +717,39 @@ async fn a_failure_that_nobody_heard_is_told_to_the_next_attempt() {
     assert_eq!(fixture.request("two").await.unwrap(), Handled::FailureReported);
     assert_eq!(fixture.told(), [pair("two", "Glue.RunFailed")]);
     assert_eq!(fixture.see(|world| world.starts), 1);
+}
+
+#[tokio::test]
+async fn a_redrive_after_an_abort_does_not_hear_of_its_own_stop() {
+    let fixture = Fixture::new();
+    fixture.request("one").await.unwrap();
+    fixture.set(|world| {
+        world.somebody_waits = false;
+        world.execution = ExecutionStatus::Aborted;
+    });
+    assert_eq!(fixture.ended(EXECUTION, None).await.unwrap(), Handled::RunStopped);
+    fixture.set(|world| world.runs[0].job_run_state = Some("STOPPED".into()));
+    assert_eq!(fixture.state_change("jr_1", "STOPPED").await.unwrap(), Handled::NobodyWaits);
+    fixture.set(|world| {
+        world.somebody_waits = true;
+        world.execution = ExecutionStatus::Running;
+    });
+    assert_eq!(fixture.request("two").await.unwrap(), Handled::Waiting);
+    fixture.state_change("jr_2", "SUCCEEDED").await.unwrap();
+    assert_eq!(fixture.told(), [pair("two", "success")]);
+}
+
+#[tokio::test]
+async fn a_run_that_was_started_while_its_execution_ended_is_stopped() {
+    let fixture = Fixture::new();
+    let mut guard = lapsed_guard();
+    guard.insert("executionArn".into(), AttributeValue::S(EXECUTION.into()));
+    fixture.table.put(guard);
+    fixture.set(|world| world.execution = ExecutionStatus::Aborted);
+    // The run is in nobody's list yet.
+    assert_eq!(fixture.ended(EXECUTION, None).await.unwrap(), Handled::NotOurs);
+    assert_eq!(fixture.request("token").await.unwrap(), Handled::RunStopped);
+    assert_eq!(fixture.see(|world| world.stops.clone()), ["jr_1"]);
 }
 
 #[tokio::test]
