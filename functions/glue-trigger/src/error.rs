@@ -298,6 +298,17 @@ impl Error {
         }
     }
 
+    /// The batch's last run loads less than the batch owns by now.
+    pub(crate) fn loads_less(job: &str) -> Self {
+        Self::Busy {
+            job: job.to_owned(),
+            why: "the run of this batch was started before the batch took over more files; \
+                  another run follows when it has ended"
+                .to_owned(),
+            source: None,
+        }
+    }
+
     /// Glue answered without a run id.
     pub(crate) fn no_run_id(job: &str) -> Self {
         Self::Unavailable {

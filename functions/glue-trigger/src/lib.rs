@@ -21,6 +21,7 @@ use landfall_ledger::{
 };
 use landfall_messages::{
     EventBridgeEvent, GlueJobStateChange, GlueRunDocument, GlueRunOutput, GlueRunRequest,
+    ObjectVersion,
 };
 use landfall_runtime::{ConfigError, Environment, NamedError};
 use serde::Serialize;
@@ -228,7 +229,7 @@ async fn run_once(
     if let RunStart::Started { run_id } = &start {
         let remembered = deps.ledger.find_run(run_id).await?;
         match remembered {
-            Some(run) if is_over_for(deps, &run, owner).await? => {
+            Some(run) if is_past(deps, &run, owner, &document.batch.objects).await? => {
                 deps.ledger.end_run(&run).await?;
                 start = deps.ledger.begin_run(owner, START_LEASE).await?;
             }
@@ -254,6 +255,7 @@ async fn run_once(
         RunStart::First { ended_run_id } => ended_run_id,
     };
 
+    deps.ledger.plan_run(&owner.batch_id, &document.batch.objects).await?;
     document::write(deps, document).await?;
     match job::start_run(deps, &location, size, ended_run_id.as_deref()).await {
         Ok(run_id) => {
@@ -273,15 +275,31 @@ async fn run_once(
     }
 }
 
-/// Whether the run was another execution's and did not succeed. Its failure is that one's story;
-/// told to this one, somebody who starts a batch again would have to do so twice.
-async fn is_over_for(deps: &Deps, run: &GlueRun, owner: &Owner) -> Result<bool, Error> {
-    if run.execution_arn == owner.execution_arn {
+/// Whether the run has ended and the batch needs another one.
+///
+/// A failure of another execution's run is that one's story; told to this one, somebody who starts
+/// a batch again would have to do so twice. And a run that succeeded may have loaded less than the
+/// batch owns by now: the batch can take an object over when its owner has failed meanwhile.
+///
+/// # Errors
+/// [`Error::Busy`], to be tried again, when such a run has not ended.
+async fn is_past(
+    deps: &Deps,
+    run: &GlueRun,
+    owner: &Owner,
+    objects: &[ObjectVersion],
+) -> Result<bool, Error> {
+    let is_own = run.execution_arn == owner.execution_arn;
+    let loads_all = deps.ledger.run_loads_all(&run.batch_id, objects).await?;
+    if is_own && loads_all {
         return Ok(false);
     }
-    match job::state_of_run(deps, &run.run_id).await? {
-        Some(state) if state == "STOPPING" => Err(Error::being_stopped(&run.job_name)),
-        Some(state) => Ok(matches!(RunEnd::of(&state, ""), Some(RunEnd::Failed(_)))),
+    let Some(state) = job::state_of_run(deps, &run.run_id).await? else { return Ok(false) };
+    match RunEnd::of(&state, "") {
+        Some(RunEnd::Failed(_)) => Ok(!is_own),
+        Some(RunEnd::Succeeded) => Ok(!loads_all),
+        None if state == "STOPPING" && !is_own => Err(Error::being_stopped(&run.job_name)),
+        None if !loads_all => Err(Error::loads_less(&run.job_name)),
         None => Ok(false),
     }
 }

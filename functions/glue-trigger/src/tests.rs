@@ -752,6 +752,42 @@ async fn a_run_that_was_started_while_its_execution_ended_is_stopped() {
     assert_eq!(fixture.see(|world| world.stops.clone()), ["jr_1"]);
 }
 
+/// The owner of the second object fails while the first one's run is under way.
+async fn a_batch_that_takes_more_over() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.table.put(item("c.csv", "claimed", "orders-0"));
+    assert_eq!(fixture.request("one").await.unwrap(), Handled::Waiting);
+    let objects = fixture.see(|world| world.documents[0].1.batch.objects.clone());
+    assert_eq!(objects, [object("a.csv")]);
+    fixture.table.put(item("c.csv", "failed", "orders-1"));
+    fixture
+}
+
+#[tokio::test]
+async fn a_finished_run_that_loaded_less_than_the_batch_owns_is_followed_by_another() {
+    let fixture = a_batch_that_takes_more_over().await;
+    fixture.set(|world| world.runs[0].job_run_state = Some("SUCCEEDED".into()));
+    assert_eq!(fixture.request("two").await.unwrap(), Handled::Waiting);
+    let objects = fixture.see(|world| world.documents[1].1.batch.objects.clone());
+    assert_eq!(objects, [object("a.csv"), object("c.csv")]);
+    fixture.set(|world| world.runs[0].job_run_state = Some("SUCCEEDED".into()));
+    assert_eq!(fixture.request("three").await.unwrap(), Handled::Resumed, "it loaded them all");
+    assert_eq!(fixture.see(|world| world.starts), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_loads_less_than_the_batch_owns_ends_before_another_is_started() {
+    let fixture = a_batch_that_takes_more_over().await;
+    assert_eq!(fixture.request("two").await.unwrap(), Handled::FailureReported);
+    assert_eq!(fixture.told(), [pair("two", "Glue.Busy")]);
+    assert_eq!(fixture.see(|world| world.starts), 1);
+    fixture.set(|world| world.runs[0].job_run_state = Some("FAILED".into()));
+    assert_eq!(fixture.request("three").await.unwrap(), Handled::FailureReported);
+    assert_eq!(fixture.told()[1], pair("three", "Glue.RunFailed"));
+    assert_eq!(fixture.request("four").await.unwrap(), Handled::Waiting);
+    assert_eq!(fixture.see(|world| world.starts), 2);
+}
+
 #[tokio::test]
 async fn nothing_is_started_for_duplicates() {
     let fixture = Fixture::new();

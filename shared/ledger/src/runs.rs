@@ -1,11 +1,11 @@
 //! Glue runs: started once per batch, and remembered until Glue says how they ended.
 //!
 //! Two items per batch that goes to Glue. The guard, `batch#<batch id>` / `glue`, says
-//! whether a run was started for the batch: `StartJobRun` has no idempotency token, so this
-//! item is what keeps a retry from starting a second one. The run, `glue-run#<run id>` /
+//! whether a run was started for the batch, and for which of its objects: `StartJobRun` has no
+//! idempotency token, so this item is what keeps a retry from starting a second one. The run, `glue-run#<run id>` /
 //! `run`, says which execution waits for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::{
@@ -13,7 +13,8 @@ use aws_sdk_dynamodb::operation::update_item::{
 };
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use chrono::Utc;
-use landfall_messages::LedgerKey;
+use landfall_messages::marker::short_digest;
+use landfall_messages::{LedgerKey, ObjectVersion};
 
 use crate::entry::Owner;
 use crate::error::LedgerError;
@@ -41,7 +42,7 @@ pub struct GlueRun {
 pub enum RunStart {
     /// Nothing runs for this batch: the caller may start a run.
     First {
-        /// The batch's last run, which has ended and was reported.
+        /// The batch's last run, which has ended and to which nobody listens any more.
         ended_run_id: Option<String>,
     },
     /// Somebody was about to start a run and did not come back. The caller must look for
@@ -81,6 +82,7 @@ mod run_attribute {
     pub(super) const ENDED_RUN_ID: &str = "endedRunId";
     pub(super) const HELD_UNTIL: &str = "heldUntil";
     pub(super) const DOUBTED: &str = "doubted";
+    pub(super) const LOADS: &str = "loads";
     pub(super) const JOB_NAME: &str = "jobName";
     pub(super) const TASK_TOKEN: &str = "taskToken";
     pub(super) const SIZING: &str = "sizing";
@@ -195,6 +197,45 @@ impl Ledger {
         Ok(())
     }
 
+    /// Writes down what the run that is about to be started loads. The caller has the right to
+    /// start it.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn plan_run(
+        &self,
+        batch_id: &str,
+        objects: &[ObjectVersion],
+    ) -> Result<(), LedgerError> {
+        let digests: Vec<_> = objects.iter().map(|object| short_digest(&object.id())).collect();
+        let request = self
+            .update_guard(batch_id)
+            .update_expression("SET #loads = :loads, #updatedAt = :updatedAt")
+            .condition_expression("attribute_not_exists(#runId)")
+            .expression_attribute_names("#loads", run_attribute::LOADS)
+            .expression_attribute_names("#runId", run_attribute::RUN_ID)
+            .expression_attribute_values(":loads", text(digests.join(",")));
+        // Where the condition does not hold, somebody else has moved on already.
+        self.applies(request).await?;
+        Ok(())
+    }
+
+    /// Whether the batch's run was started for all of these objects. The batch may have taken one
+    /// over since. Also when nothing is written down of what the run loads.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn run_loads_all(
+        &self,
+        batch_id: &str,
+        objects: &[ObjectVersion],
+    ) -> Result<bool, LedgerError> {
+        let guard = self.item(&guard_key(batch_id)).await?.unwrap_or_default();
+        let Some(loads) = string(&guard, run_attribute::LOADS) else { return Ok(true) };
+        let digests: HashSet<_> = loads.split(',').collect();
+        Ok(objects.iter().all(|object| digests.contains(short_digest(&object.id()).as_str())))
+    }
+
     /// Remembers the batch's run, and the task token that waits for it. A newer token
     /// replaces the older one: Step Functions gives each attempt of a task its own.
     ///
@@ -290,8 +331,9 @@ impl Ledger {
         })
     }
 
-    /// Frees the batch for another run, after the failure of this one was reported to its
-    /// execution: a redrive then starts anew instead of hearing of the old failure again.
+    /// Frees the batch for another run, when this one has ended and has nothing left to say: its
+    /// failure was reported to its execution, or that has ended as well, or the batch owns more
+    /// by now than the run has loaded. Whoever asks for a run then starts a new one.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
@@ -456,6 +498,30 @@ mod tests {
         ledger.doubt_run("orders-1", LEASE).await.unwrap();
         let doubted = RunStart::Doubted { ended_run_id: Some("jr_1".into()) };
         assert_eq!(ledger.begin_run(&owner(), LEASE).await.unwrap(), doubted);
+    }
+
+    #[tokio::test]
+    async fn what_a_run_loads_is_written_down_before_it_is_started() {
+        let ledger = ledger();
+        let object = |key: &str| ObjectVersion {
+            bucket: "landing".into(),
+            key: key.into(),
+            version: "v#1".into(),
+            version_id: None,
+            etag: "e".into(),
+            size: 1,
+            event_time: "2026-11-21T08:00:00Z".into(),
+            sequencer: String::new(),
+        };
+        let (one, other) = (object("a.csv"), object("b.csv"));
+        assert!(ledger.run_loads_all("orders-1", std::slice::from_ref(&one)).await.unwrap());
+        ledger.plan_run("orders-1", std::slice::from_ref(&one)).await.unwrap();
+        ledger.remember_run(&run("jr_1", "token")).await.unwrap();
+        assert!(ledger.run_loads_all("orders-1", std::slice::from_ref(&one)).await.unwrap());
+        assert!(!ledger.run_loads_all("orders-1", &[one.clone(), other.clone()]).await.unwrap());
+        // Who comes too late changes nothing about the run that there is.
+        ledger.plan_run("orders-1", &[one.clone(), other.clone()]).await.unwrap();
+        assert!(!ledger.run_loads_all("orders-1", &[one, other]).await.unwrap());
     }
 
     #[tokio::test]
