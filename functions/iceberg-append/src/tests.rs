@@ -853,6 +853,7 @@ async fn another_number_of_bad_rows_than_the_check_found_is_refused() {
     assert_eq!(world.rows(), [1, 3]);
     let item = world.ledger.item(&a.path(), &a.version).unwrap();
     assert_eq!(item["rejectedRows"].as_n().unwrap(), "1");
+    assert_eq!(item["parsedRows"].as_n().unwrap(), "3");
 }
 
 #[tokio::test]
@@ -873,6 +874,7 @@ async fn a_commit_that_is_found_has_the_checks_count_of_rows_set_aside() {
         let item = world.ledger.item(&a.path(), &a.version).unwrap();
         let count = item.get("rejectedRows").and_then(|count| count.as_n().ok());
         assert_eq!(count.map(String::as_str), known, "{policy}");
+        assert_eq!(item.contains_key("parsedRows"), known.is_some(), "{policy}");
     }
 }
 
