@@ -5,6 +5,7 @@
 //! again, and swap the table from the version that was loaded. The table is the judge; the
 //! ledger is settled from it.
 
+mod append;
 mod backoff;
 mod config;
 mod error;
@@ -20,24 +21,20 @@ mod tests;
 use std::collections::HashMap;
 use std::time::SystemTime;
 
-use landfall_contract::{OnBadRows, OnOverwrite};
-use landfall_lake::{
-    ColumnToAdd, Commit, CommitOutcome, Lake, LakeError, LoadedTable, Marker, WrittenFiles,
-    table_of,
-};
+use landfall_contract::OnOverwrite;
+use landfall_lake::{ColumnToAdd, Commit, Lake, LakeError, table_of};
 use landfall_ledger::{ExecutionOwners, Ledger, Owner};
 use landfall_messages::{
     AppendOutput, AppendTask, Batch, ColumnAddition, ObjectVersion, TableIdentity,
 };
-use landfall_objects::{ObjectError, ObjectReader, load_contract};
+use landfall_objects::{ObjectReader, load_contract};
 
 pub use config::Config;
 pub use error::Error;
 pub use room::Memory;
 
-use backoff::Backoff;
-use load::{NotWritten, ObjectRows};
-use room::Room;
+use append::append;
+use settle::Found;
 
 /// What an append needs of the world.
 pub struct Deps {
@@ -107,220 +104,6 @@ impl BatchToLoad {
     }
 }
 
-/// What one attempt has written and not yet committed.
-struct Written {
-    files: WrittenFiles,
-    objects: Vec<ObjectRows>,
-}
-
-/// Data files that await their commit.
-#[derive(Default)]
-struct Pending {
-    written: Option<Written>,
-    /// Once the outcome of a commit is unknown, its files may be the table's: they stay.
-    may_be_committed: bool,
-}
-
-impl Pending {
-    /// Removes the files, unless they may have been committed.
-    async fn discard(&mut self) {
-        if let Some(written) = self.written.take()
-            && !self.may_be_committed
-        {
-            written.files.remove().await;
-        }
-    }
-}
-
-async fn append(
-    deps: &Deps,
-    load: BatchToLoad,
-    additions: &[ColumnToAdd],
-    deadline: SystemTime,
-) -> Result<AppendOutput, Error> {
-    let mut pending = Pending::default();
-    let output = append_until_committed(deps, load, additions, deadline, &mut pending).await;
-    if output.is_err() {
-        // The next attempt writes its own.
-        pending.discard().await;
-    }
-    output
-}
-
-async fn append_until_committed(
-    deps: &Deps,
-    load: BatchToLoad,
-    additions: &[ColumnToAdd],
-    deadline: SystemTime,
-    pending: &mut Pending,
-) -> Result<AppendOutput, Error> {
-    let BatchToLoad { batch, objects, owner, bad_rows } = load;
-    let mut backoff = Backoff::until(deadline);
-    let contract = load_contract(&deps.s3, &batch.contract).await?;
-    let table = table_of(&contract, &deps.default_database);
-    let replaces = contract.policy.on_overwrite == OnOverwrite::Replace;
-    let additions =
-        &if replaces { replace::with_object_column(additions) } else { additions.to_vec() };
-
-    let mut claims = deps.ledger.claim(&deps.owners, &objects, &owner).await?;
-    let mut ours = claims.ours;
-    let mut output = nothing_new(table.clone(), claims.duplicates);
-    let mut first_round = true;
-    // For what an attempt committed that did not live to write its own count.
-    let set_aside = match contract.policy.on_bad_rows {
-        OnBadRows::Reject | OnBadRows::Quarantine => &bad_rows,
-        // Some bad rows are loaded, and only a load tells which.
-        OnBadRows::Warn => &HashMap::new(),
-    };
-
-    while !ours.is_empty() {
-        let loaded = deps.lake.load_or_create(&table, &contract, additions).await?;
-        let found =
-            settle::found(&deps.ledger, &owner, &ours, &claims.previous_owners, &loaded, set_aside)
-                .await?;
-        if !found.is_empty() {
-            // Their rows are in the table, and in the files that were written: write again
-            // without them, if anything is left.
-            pending.discard().await;
-            ours.retain(|object| !found.iter().any(|found| found.object == *object));
-            for found in found {
-                match found.under_this_batch {
-                    true => output = committed(output, &found.commit),
-                    false => output.duplicates.push(found.object),
-                }
-            }
-            continue;
-        }
-        if ours.iter().any(|object| claims.committed.contains(object)) {
-            // The ledger is sure of them, and the snapshots with their markers have expired.
-            pending.discard().await;
-            let (settled, left): (Vec<_>, Vec<_>) =
-                ours.into_iter().partition(|object| claims.committed.contains(object));
-            ours = left;
-            output.duplicates.extend(settled);
-            continue;
-        }
-
-        if replaces {
-            let left_out = replace::leave_out_superseded(&deps.ledger, &ours, &owner).await?;
-            if !left_out.is_empty() {
-                pending.discard().await;
-                ours.retain(|object| !left_out.contains(object));
-                output.duplicates.extend(left_out);
-                continue;
-            }
-            if std::mem::take(&mut first_round)
-                && let Err(error) = replace::nothing_to_replace(&deps.ledger, &ours).await
-            {
-                return Err(load::suited(&loaded.table_schema()?, error));
-            }
-        }
-
-        let (changes, outcome) = deps.lake.evolve(&loaded, &contract, additions).await?;
-        match outcome {
-            CommitOutcome::NothingToDo => {}
-            CommitOutcome::Committed(_) => {
-                tracing::info!(table = table.table, ?changes, "schema evolved");
-                output.evolved.extend(changes);
-                continue;
-            }
-            CommitOutcome::Conflict | CommitOutcome::Unknown(_) => {
-                backoff.pause(&table).await?;
-                continue;
-            }
-        }
-
-        if pending.written.as_ref().is_some_and(|written| !written.files.fit(&loaded)) {
-            pending.discard().await;
-        }
-        let attempt = match pending.written.take() {
-            Some(written) => written,
-            None => {
-                let total = ours.iter().map(|object| object.size).sum();
-                // Glue must not load what may be committed already.
-                let room =
-                    (!pending.may_be_committed).then(|| Room::of(deadline, deps.memory, total));
-                match load::write(deps, &loaded, &contract, &batch, &ours, &bad_rows, room).await {
-                    Ok(written) => written,
-                    // After an unknown outcome its rows may be in the table, or come into it.
-                    Err(NotWritten::Gone(object)) if pending.may_be_committed => {
-                        return Err(ObjectError::Gone(object.path()).into());
-                    }
-                    Err(NotWritten::Gone(object)) => {
-                        // Where one was deleted, others often were: all are asked for at once,
-                        // or each would cost another writing of the whole batch.
-                        let mut gone = gone::among(&deps.reader, &ours).await?;
-                        if !gone.contains(&object) {
-                            gone.push(object);
-                        }
-                        for object in &gone {
-                            gone::leave_out(&deps.ledger, object, &owner).await?;
-                        }
-                        ours.retain(|object| !gone.contains(object));
-                        output.gone.extend(gone);
-                        continue;
-                    }
-                    Err(NotWritten::Failed(error)) => return Err(error),
-                }
-            }
-        };
-        let attempt = pending.written.insert(attempt);
-        let Some(previous_owners) = deps.ledger.held(&ours, &owner).await? else {
-            return Err(Error::ClaimLost { batch_id: batch.id });
-        };
-        let is_known = |object: &ObjectVersion| {
-            let id = object.id();
-            claims.previous_owners.get(&id) == previous_owners.get(&id)
-        };
-        if !ours.iter().all(is_known) {
-            // They were lost and taken over again: look for what was committed in between.
-            claims.previous_owners = previous_owners;
-            continue;
-        }
-        if replaces && !replace::are_latest(&deps.ledger, &ours).await? {
-            continue;
-        }
-
-        let marker = Marker {
-            batch_id: batch.id.clone(),
-            objects: attempt.objects.iter().map(|o| (o.object.clone(), o.rows)).collect(),
-        };
-        match commit(deps, &loaded, attempt, &marker).await? {
-            CommitOutcome::Committed(Some(commit)) => {
-                // They are the table's now, whatever becomes of the settlement.
-                let counted = pending.written.take().map_or_else(Vec::new, |it| it.objects);
-                settle::committed(&deps.ledger, &owner, &ours, &commit, &counted).await?;
-                deps.lake.arrange_maintenance(&loaded, &contract).await;
-                return Ok(committed(output, &commit));
-            }
-            CommitOutcome::Unknown(error) => {
-                tracing::warn!(table = table.table, %error, "outcome of the commit is unknown");
-                pending.may_be_committed = true;
-                backoff.pause_after_unknown(&table, error).await?;
-            }
-            CommitOutcome::Conflict => {
-                tracing::info!(table = table.table, "another writer committed first");
-                backoff.pause(&table).await?;
-            }
-            // It stands and does not show its marker: only loading again can tell why.
-            CommitOutcome::Committed(None) | CommitOutcome::NothingToDo => {
-                pending.may_be_committed = true;
-                backoff.pause(&table).await?;
-            }
-        }
-    }
-    Ok(output)
-}
-
-async fn commit(
-    deps: &Deps,
-    loaded: &LoadedTable,
-    attempt: &Written,
-    marker: &Marker,
-) -> Result<CommitOutcome, LakeError> {
-    deps.lake.commit_append(loaded, attempt.files.files.clone(), marker).await
-}
-
 /// Settles the ledger from what is in the table, after a Glue run, or after a load that ended
 /// with an error. An object that has no answer then is [`AppendOutput::unanswered`] beside others
 /// that this batch committed, and an error without any.
@@ -345,12 +128,7 @@ async fn settle_only(
     let mut output = nothing_new(table.clone(), Vec::new());
     let mut left = objects;
     left.retain(|object| !found.iter().any(|found| found.object == *object));
-    for found in found {
-        match found.under_this_batch {
-            true => output = committed(output, &found.commit),
-            false => output.duplicates.push(found.object),
-        }
-    }
+    tell_found(&mut output, found);
     if contract.policy.on_overwrite == OnOverwrite::Replace {
         // The job leaves them out as well, and its word would come too late.
         replace::leave_out_superseded(&deps.ledger, &left, &owner).await?;
@@ -387,14 +165,21 @@ fn columns_to_add(additions: &[ColumnAddition]) -> Result<Vec<ColumnToAdd>, Erro
         .collect()
 }
 
-/// The answer, with what this commit added.
-fn committed(output: AppendOutput, commit: &Commit) -> AppendOutput {
-    AppendOutput {
-        committed: true,
-        snapshot_id: Some(commit.snapshot_id.to_string()),
-        rows: commit.summary_number("added-records").unwrap_or(0),
-        files: commit.summary_number("added-data-files").unwrap_or(0),
-        ..output
+/// Adds to the answer what this batch has committed.
+fn tell_commit(output: &mut AppendOutput, commit: &Commit) {
+    output.committed = true;
+    output.snapshot_id = Some(commit.snapshot_id.to_string());
+    output.rows = commit.summary_number("added-records").unwrap_or(0);
+    output.files = commit.summary_number("added-data-files").unwrap_or(0);
+}
+
+/// Adds to the answer what was found in the table, whoever has committed it.
+fn tell_found(output: &mut AppendOutput, found: Vec<Found>) {
+    for found in found {
+        match found.under_this_batch {
+            true => tell_commit(output, &found.commit),
+            false => output.duplicates.push(found.object),
+        }
     }
 }
 

@@ -13,10 +13,11 @@ use landfall_messages::marker::{OBJECT_COLUMN, short_digest};
 use landfall_messages::{Batch, ObjectVersion, Verdict};
 use landfall_objects::ObjectError;
 
+use crate::Deps;
+use crate::append::Written;
 use crate::error::Error;
 use crate::room::Room;
 use crate::rows::{DoesNotFit, RowBuffer};
-use crate::{Deps, Written};
 
 /// Rows that are handed to the Parquet writer at once: enough for its encoders to work on,
 /// little enough to hold.

@@ -21,6 +21,7 @@ use arrow_array::types::Int64Type;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_sfn::types::ExecutionStatus;
 use iceberg::spec::{Manifest, ManifestList, SnapshotRef, TableMetadata};
+use landfall_lake::{CommitOutcome, Marker};
 use landfall_messages::{CheckedRecords, ContractRef};
 use landfall_runtime::NamedError;
 use landfall_testing::dynamodb::InMemoryTable;
