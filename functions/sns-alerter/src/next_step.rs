@@ -75,7 +75,7 @@ pub(crate) fn next_step(error: &str) -> NextStep {
              own types or statistics: have it written anew, and upload that.",
         ),
         "Iceberg.SnapshotNotFound" => fix_then_run_again(
-            "The engine reported success and the table has no snapshot of this batch. Read the \
+            "The engine reported success and no snapshot of the table has these files. Read the \
              engine's log, then run the batch again.",
         ),
         "Glue.Busy" => fix_then_run_again(
