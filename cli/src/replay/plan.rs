@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use landfall_check::engine::comparison::DEFAULT_LAMBDA;
-use landfall_contract::{Contract, EnginePolicy, OnOverwrite, WriteMode};
+use landfall_check::engine::{self, comparison::DEFAULT_LAMBDA};
+use landfall_contract::{Contract, OnOverwrite, WriteMode};
 use landfall_ledger::{Owner, State, Story};
 use landfall_messages::packing::{LONGEST_INPUT, json_length, split};
 use landfall_messages::{Batch, ContractRef, ExecutionInput, ObjectVersion, batch_id};
@@ -140,9 +140,7 @@ pub(super) fn plan(
         candidates.sort_by_cached_key(|candidate| candidate.object.ledger_key());
         let empty = input("x".repeat(LONGEST_NAME), reference, contract, Vec::new());
         let room = LONGEST_INPUT.saturating_sub(json_length(&empty));
-        let by_size = contract.policy.engine == EnginePolicy::Auto
-            && contract.policy.write_mode == WriteMode::Append;
-        for candidates in split(candidates, room, by_size.then_some(small_bytes)) {
+        for candidates in split(candidates, room, engine::small_bytes(contract, small_bytes)) {
             let objects: Vec<_> = candidates.iter().map(|c| c.object.clone()).collect();
             let name = name(&contract.dataset, &objects, now);
             plan.starts.push(Start {
@@ -262,6 +260,17 @@ schema:
     fn large_files_do_not_take_small_ones_along() {
         let stories = vec![at("s3://landing/orders/a", 10), at("s3://landing/orders/b", 1000)];
         let plan = plan(stories, &orders(), MACHINE, 100, now());
+        assert_eq!(plan.starts.len(), 2);
+    }
+
+    /// Whatever the contract wishes, only the Lambda engine loads them, and only so many at a time.
+    #[test]
+    fn files_with_a_time_of_day_go_by_size_as_in_intake() {
+        let text = CONTRACT.replace("integer", "time")
+            + "customProperties: [{property: engine, value: glue}]\n";
+        let documents = [document("contracts/orders.yaml", &text)];
+        let stories = ["a", "b"].map(|name| at(&format!("s3://landing/orders/{name}"), 60));
+        let plan = plan(stories.into(), &documents, MACHINE, 100, now());
         assert_eq!(plan.starts.len(), 2);
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_contract::{Column, EnginePolicy, WriteMode, time_of_day_column};
+use landfall_engine::small_bytes;
 use landfall_messages::packing::{LONGEST_INPUT, json_length, split};
 use landfall_messages::{Batch, ExecutionInput, batch_id};
 
@@ -44,7 +44,7 @@ fn of_group(claim: &Claim, mut arrivals: Vec<Arrival>, config: &Config) -> Vec<P
         problem,
     };
     let room = LONGEST_INPUT.saturating_sub(json_length(&empty));
-    split(arrivals, room, small_bytes(claim, config))
+    split(arrivals, room, small_bytes_of(claim, config))
         .into_iter()
         .map(|arrivals| {
             let mut input = empty.clone();
@@ -59,21 +59,11 @@ fn of_group(claim: &Claim, mut arrivals: Vec<Arrival>, config: &Config) -> Vec<P
         .collect()
 }
 
-/// Up to where a file is small: small files stay among themselves and within what the Lambda
-/// engine loads, so that a large neighbour does not take them to Glue. None where the engine
-/// is not chosen by size. With a time of day it is the Lambda engine whatever the contract wishes,
-/// and what is beyond it is loaded by nobody.
-fn small_bytes(claim: &Claim, config: &Config) -> Option<u64> {
+/// Up to where a file is small, if that matters.
+fn small_bytes_of(claim: &Claim, config: &Config) -> Option<u64> {
     let Claim::Contract(document) = claim else { return None };
     let Reading::Valid(contract) = &document.reading else { return None };
-    let columns = contract.columns.iter().map(Column::typed);
-    let by_size = match contract.policy.engine {
-        EnginePolicy::Auto => true,
-        EnginePolicy::Glue => time_of_day_column(columns).is_some(),
-        EnginePolicy::Lambda => false,
-    };
-    (by_size && contract.policy.write_mode == WriteMode::Append)
-        .then_some(config.lambda_engine_max_bytes)
+    small_bytes(contract, config.lambda_engine_max_bytes)
 }
 
 /// Objects with the same key share an execution: one contract, or one and the same problem.

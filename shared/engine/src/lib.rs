@@ -4,6 +4,7 @@
 //! is estimated by [`lambda`] and [`glue`] from the constants of [`figures`], each with its source.
 //! `docs/engines.md` documents all of it, with a table that [`comparison`] makes.
 
+mod batches;
 pub mod choice;
 pub mod comparison;
 pub mod figures;
@@ -12,6 +13,7 @@ pub mod lambda;
 pub mod words;
 mod workload;
 
+pub use batches::small_bytes;
 pub use choice::{Facts, NoEngine, choose_engine};
 pub use glue::{ExecutionClass, GlueLimits, Sizing, WorkerType};
 pub use lambda::LambdaLimits;
