@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
 use landfall_contract::OnOverwrite;
-use landfall_ledger::{Arrival as Receipt, Entry, State, superseded};
+use landfall_ledger::{Arrival as Receipt, Entry, LISTED, State, listed_twin, superseded};
 use landfall_messages::ObjectVersion;
 
 use crate::arrival::{Arrival, Failures};
@@ -73,8 +73,10 @@ pub(crate) async fn receive_one(
     claim: &Claim,
 ) -> Result<Option<ObjectVersion>, Error> {
     let to_load = matches!(claim, Claim::Contract(_));
-    if let Receipt::Known(entry) = deps.ledger.receive(&problem::dataset(claim), object).await?
-        && is_dealt_with(&entry, to_load)
+    let (object, receipt) = &receive_by_name(deps, object, claim).await?;
+    if let Receipt::Known(entry) = receipt
+        && is_dealt_with(entry, to_load)
+        && !is_newest_after_all(deps, object, entry, claim).await?
     {
         tracing::info!(
             object = object.id(),
@@ -84,6 +86,9 @@ pub(crate) async fn receive_one(
         );
         return Ok(None);
     }
+    if to_load && has_come_by_itself(deps, object, claim).await? {
+        return Ok(None);
+    }
     if is_left_out(deps, object, on_overwrite(claim)).await? {
         return Ok(None);
     }
@@ -91,6 +96,111 @@ pub(crate) async fn receive_one(
         return with_version_id(deps, object.clone()).await.map(Some);
     }
     Ok(Some(object.clone()))
+}
+
+/// Registers the delivery under the name that the write has in the ledger: an event that names no
+/// version id is called otherwise than a backfill has called it, which may have come first.
+async fn receive_by_name(
+    deps: &Deps,
+    object: &ObjectVersion,
+    claim: &Claim,
+) -> Result<(ObjectVersion, Receipt), Error> {
+    let dataset = problem::dataset(claim);
+    let may_be_listed = matches!(claim, Claim::Contract(_)) && object.version_id.is_none();
+    if may_be_listed && let Some(listed) = as_listed(deps, object, false).await? {
+        let receipt = deps.ledger.receive(&dataset, &listed).await?;
+        return Ok((listed, receipt));
+    }
+    let receipt = deps.ledger.receive(&dataset, object).await?;
+    // A backfill may have registered it in between. It looks again as well after it has written, so
+    // that one of the two sees the other.
+    if may_be_listed
+        && receipt == Receipt::New
+        && let Some(listed) = as_listed(deps, object, true).await?
+    {
+        let reason = format!("{LISTED}: a backfill has registered it as {}", listed.version);
+        deps.ledger.leave_out(&object.ledger_key(), &reason).await?;
+        let receipt = deps.ledger.receive(&dataset, &listed).await?;
+        return Ok((listed, receipt));
+    }
+    Ok((object.clone(), receipt))
+}
+
+/// The event's object under the name by which a backfill has registered it; none when none has. An
+/// event that has its own name already keeps it, unless that is new and nobody can have used it.
+async fn as_listed(
+    deps: &Deps,
+    object: &ObjectVersion,
+    own_is_new: bool,
+) -> Result<Option<ObjectVersion>, Error> {
+    let stories = deps.ledger.stories_of_path(&object.path()).await?;
+    let keeps_own = !own_is_new
+        && stories
+            .iter()
+            .map(|story| &story.entry)
+            .any(|entry| entry.key.version == object.version && !has_reason(entry, LISTED));
+    let Some(twin) = listed_twin(object, &stories).filter(|_| !keeps_own) else {
+        return Ok(None);
+    };
+    let name = &twin.entry.key;
+    if !deps.ledger.announce(name, object).await? {
+        return Ok(None);
+    }
+    let version = name.version.clone();
+    let version_id = version.strip_prefix("v#").map(str::to_owned);
+    Ok(Some(ObjectVersion { version, version_id, ..object.clone() }))
+}
+
+/// Whether the event of a listed object that has no version id was registered a moment before,
+/// under its own name. Of one that replaces older versions nothing needs to be asked: of two names
+/// one is the latest then.
+async fn has_come_by_itself(
+    deps: &Deps,
+    object: &ObjectVersion,
+    claim: &Claim,
+) -> Result<bool, Error> {
+    let by_tag = format!("e#{}#", object.etag);
+    let is_listed = object.version == by_tag && object.sequencer.is_empty();
+    if !is_listed || on_overwrite(claim) == OnOverwrite::Replace {
+        return Ok(false);
+    }
+    let stories = deps.ledger.stories_of_path(&object.path()).await?;
+    let event = stories.iter().map(|story| &story.entry).find(|entry| {
+        let version = &entry.key.version;
+        *version != by_tag && version.starts_with(&by_tag) && !has_reason(entry, LISTED)
+    });
+    let Some(event) = event else { return Ok(false) };
+    Ok(deps.ledger.withdraw(&object.ledger_key(), &event.key).await?)
+}
+
+/// Whether the entry's reason is of that name.
+pub(crate) fn has_reason(entry: &Entry, name: &str) -> bool {
+    entry.reason.as_ref().is_some_and(|reason| reason.starts_with(name))
+}
+
+/// Whether the object was left out as an older version, by who did not know its sequencer, and its
+/// event says now that it is the newest. It is open again then. The sequencer is registered in any
+/// case: a backfill may have been the first to bring the object.
+async fn is_newest_after_all(
+    deps: &Deps,
+    object: &ObjectVersion,
+    entry: &Entry,
+    claim: &Claim,
+) -> Result<bool, Error> {
+    if object.sequencer.is_empty() || on_overwrite(claim) != OnOverwrite::Replace {
+        return Ok(false);
+    }
+    let newer = deps.ledger.register_latest(object).await?;
+    if newer.is_some() || !entry.is_superseded() {
+        return Ok(false);
+    }
+    tracing::info!(object = object.id(), "left out before, and the newest version after all");
+    if deps.ledger.reopen_superseded(entry).await? {
+        return Ok(true);
+    }
+    // Another delivery was faster.
+    let entry = deps.ledger.find(&object.ledger_key()).await?;
+    Ok(entry.is_some_and(|entry| !is_dealt_with(&entry, true)))
 }
 
 /// Whether a redelivered object needs no execution.
@@ -103,7 +213,7 @@ fn is_dealt_with(entry: &Entry, to_load: bool) -> bool {
 }
 
 /// What the contract says of a new version of a known key.
-fn on_overwrite(claim: &Claim) -> OnOverwrite {
+pub(crate) fn on_overwrite(claim: &Claim) -> OnOverwrite {
     match claim {
         Claim::Contract(document) => match &document.reading {
             Reading::Valid(contract) => contract.policy.on_overwrite,

@@ -17,7 +17,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use aws_sdk_s3::primitives::{ByteStream, DateTime, SdkBody};
 use aws_sdk_s3::types::Object;
 use aws_sdk_s3::types::error::NotFound;
 use aws_sdk_sfn::operation::describe_execution::{DescribeExecutionError, DescribeExecutionOutput};
@@ -115,11 +115,13 @@ pub(crate) struct World {
     /// Landing bucket: entity tag and version id by key.
     pub(crate) heads: HashMap<String, (String, String)>,
     pub(crate) heads_unavailable: bool,
+    /// When they were written, in seconds since 1970, where that matters.
+    pub(crate) written: HashMap<String, i64>,
     /// What was put into buckets: text by key.
     puts: BTreeMap<String, String>,
     started: Vec<ExecutionInput>,
     /// Executions by name: status and input.
-    executions: HashMap<String, (ExecutionStatus, String)>,
+    pub(crate) executions: HashMap<String, (ExecutionStatus, String)>,
     unstartable: Option<String>,
     /// The metadata file of table `landfall.orders`, if there is one.
     pub(crate) metadata: Option<String>,
@@ -175,6 +177,14 @@ impl Fixture {
 
     pub(crate) fn orders() -> Self {
         Self::new(&[("orders", contract("orders", "s3://landing/orders/"))])
+    }
+
+    /// As [`Self::orders`], with a knob of the contract turned.
+    pub(crate) fn orders_with(knob: &str, value: &str) -> Self {
+        let text = contract("orders", "s3://landing/orders/")
+            .replace("required: true", "required: true\n        primaryKey: true")
+            + &format!("customProperties:\n  - {{ property: {knob}, value: {value} }}\n");
+        Self::new(&[("orders", text)])
     }
 
     pub(crate) fn set(&self, change: impl FnOnce(&mut World)) {
@@ -289,11 +299,13 @@ fn s3(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
                 if world.heads_unavailable {
                     return MockResponse::Http(unanswered());
                 }
+                let written = world.written.get(input.key().unwrap()).copied();
                 match world.heads.get(input.key().unwrap()) {
                     Some((etag, version_id)) => MockResponse::Output(
                         HeadObjectOutput::builder()
                             .e_tag(format!("\"{etag}\""))
                             .version_id(version_id)
+                            .set_last_modified(written.map(DateTime::from_secs))
                             .build(),
                     ),
                     None => {
@@ -725,9 +737,7 @@ async fn a_storm_of_long_keys_is_split_and_none_is_lost() {
 
 #[tokio::test]
 async fn a_later_version_is_left_out_where_the_contract_ignores_overwrites() {
-    let text = contract("orders", "s3://landing/orders/")
-        + "customProperties:\n  - { property: onOverwrite, value: ignore }\n";
-    let fixture = Fixture::new(&[("orders", text)]);
+    let fixture = Fixture::orders_with("onOverwrite", "ignore");
     let file = |version: &str| event("landing", "orders/a.csv", 10, version);
     assert!(fixture.deliver(&[file("v1"), file("v2")]).await.is_empty());
     assert_eq!(fixture.started().len(), 1);
@@ -746,9 +756,7 @@ async fn a_later_version_is_left_out_where_the_contract_ignores_overwrites() {
 
 #[tokio::test]
 async fn only_the_newest_version_is_loaded_where_the_contract_replaces() {
-    let text = contract("orders", "s3://landing/orders/")
-        + "customProperties:\n  - { property: onOverwrite, value: replace }\n";
-    let fixture = Fixture::new(&[("orders", text)]);
+    let fixture = Fixture::orders_with("onOverwrite", "replace");
     let file = |version: &str, sequencer: &str| {
         event("landing", "orders/a.csv", 10, version).replace("\"0A\"", &format!("\"{sequencer}\""))
     };

@@ -7,16 +7,50 @@ use crate::entry::{Entry, Owner, Settlement, State};
 use crate::error::LedgerError;
 use crate::owners::{OwnerState, OwnerStatus};
 use crate::runs::RunOfBatch;
+use crate::story::Story;
 use crate::{Ledger, attribute, key, now, text};
 
 /// Sort key of the item that names the newest version of a path. No version reads like it:
 /// they start with `v#` or `e#`.
 const LATEST: &str = "latest";
 
+/// What the reason begins with of a version that a newer one takes the place of.
+const SUPERSEDED: &str = "Overwrite.Superseded";
+
 /// Attributes of that item.
-mod latest_attribute {
-    pub(super) const VERSION: &str = "latestVersion";
-    pub(super) const RANK: &str = "latestRank";
+pub(crate) mod latest_attribute {
+    pub(crate) const VERSION: &str = "latestVersion";
+    pub(crate) const RANK: &str = "latestRank";
+    /// The rank that a list gave it ([`crate::Ledger::register_listed`]). While that is its rank,
+    /// the sequencer in it is an older version's, so time tells what is newer.
+    pub(crate) const LISTED_RANK: &str = "listedRank";
+    /// The time in that rank.
+    pub(crate) const LISTED_TIME: &str = "listedTime";
+}
+
+/// The newest version of a path, as far as the ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    pub(crate) version: String,
+    pub(crate) rank: String,
+    /// When it was written; only of one that a list brought and no event.
+    listed_time: Option<String>,
+}
+
+impl Latest {
+    /// Whether it takes the place of the object.
+    fn is_newer_than(&self, object: &ObjectVersion) -> bool {
+        let is_listed_later =
+            self.listed_time.as_ref().is_some_and(|listed| object.event_time <= *listed);
+        self.version != object.version && (is_listed_later || self.rank > rank_of(object))
+    }
+
+    /// Those of its rank.
+    pub(crate) fn sequencer_and_time(&self) -> Option<(&str, &str)> {
+        let (sequencer, rest) = self.rank.split_once(' ')?;
+        let (time, _) = rest.split_once(' ')?;
+        Some((sequencer.trim_start_matches('0'), time))
+    }
 }
 
 /// Orders the versions of one path: the newest has the greatest.
@@ -27,6 +61,17 @@ mod latest_attribute {
 /// exactly one is the newer.
 pub(crate) fn rank(sequencer: &str, event_time: &str, version: &str) -> String {
     format!("{:0>64} {event_time} {version}", sequencer.to_ascii_uppercase())
+}
+
+/// The object's own.
+pub(crate) fn rank_of(object: &ObjectVersion) -> String {
+    rank(&object.sequencer, &object.event_time, &object.version)
+}
+
+/// That of a version as its story has it.
+pub(crate) fn rank_of_story(story: &Story) -> String {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    rank(&text(&story.sequencer), &text(&story.event_time), &story.entry.key.version)
 }
 
 impl Entry {
@@ -42,11 +87,20 @@ impl Entry {
             }
         }
     }
+
+    /// Whether it was left out for the sake of a newer version.
+    pub fn is_superseded(&self) -> bool {
+        self.state == State::Duplicate
+            && self.reason.as_ref().is_some_and(|reason| reason.starts_with(SUPERSEDED))
+    }
 }
 
 impl Ledger {
     /// Makes the object the latest version of its path, unless a newer one is. Answers the
     /// newer one's version.
+    ///
+    /// Of a version that a list brought the sequencer is not known: another one is newer if it was
+    /// written later.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
@@ -54,19 +108,25 @@ impl Ledger {
         &self,
         object: &ObjectVersion,
     ) -> Result<Option<String>, LedgerError> {
-        let own = rank(&object.sequencer, &object.event_time, &object.version);
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&latest_of(object))))
             .update_expression("SET #latest = :own, #rank = :rank, #updatedAt = :now")
-            .condition_expression("attribute_not_exists(#rank) OR #rank <= :rank")
+            .condition_expression(
+                "attribute_not_exists(#rank) OR (#rank <= :rank AND (#latest = :own \
+                 OR attribute_not_exists(#listedRank) OR #listedRank <> #rank \
+                 OR #listedTime < :time))",
+            )
             .expression_attribute_names("#latest", latest_attribute::VERSION)
             .expression_attribute_names("#rank", latest_attribute::RANK)
+            .expression_attribute_names("#listedRank", latest_attribute::LISTED_RANK)
+            .expression_attribute_names("#listedTime", latest_attribute::LISTED_TIME)
             .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":own", text(&object.version))
-            .expression_attribute_values(":rank", text(own))
+            .expression_attribute_values(":rank", text(rank_of(object)))
+            .expression_attribute_values(":time", text(&object.event_time))
             .expression_attribute_values(":now", text(now()));
         if self.applies(request).await? { Ok(None) } else { self.newer_version(object).await }
     }
@@ -80,6 +140,15 @@ impl Ledger {
         &self,
         object: &ObjectVersion,
     ) -> Result<Option<String>, LedgerError> {
+        let latest = self.latest(object).await?;
+        Ok(latest.filter(|latest| latest.is_newer_than(object)).map(|latest| latest.version))
+    }
+
+    /// The latest version of the object's path, by a strongly consistent read.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn latest(&self, object: &ObjectVersion) -> Result<Option<Latest>, LedgerError> {
         let response = self
             .client
             .get_item()
@@ -91,9 +160,43 @@ impl Ledger {
             .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
         let item = response.item.unwrap_or_default();
         let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
-        let own = rank(&object.sequencer, &object.event_time, &object.version);
-        let is_newer = attribute(latest_attribute::RANK).is_some_and(|rank| rank > own);
-        Ok(attribute(latest_attribute::VERSION).filter(|_| is_newer))
+        let (Some(version), Some(rank)) =
+            (attribute(latest_attribute::VERSION), attribute(latest_attribute::RANK))
+        else {
+            return Ok(None);
+        };
+        let is_listed = attribute(latest_attribute::LISTED_RANK).as_ref() == Some(&rank);
+        let listed_time = attribute(latest_attribute::LISTED_TIME).filter(|_| is_listed);
+        Ok(Some(Latest { version, rank, listed_time }))
+    }
+
+    /// Opens a version again that was left out as superseded, and has turned out to be its path's
+    /// latest: whoever left it out did not know its sequencer. One that was claimed before is
+    /// `failed`, so that it is taken over like any other. False when it has changed since.
+    ///
+    /// # Errors
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
+    pub async fn reopen_superseded(&self, entry: &Entry) -> Result<bool, LedgerError> {
+        let state = if entry.batch_id.is_some() { State::Failed } else { State::Received };
+        let was = entry.reason.clone().unwrap_or_default();
+        let reason = "Overwrite.Newest: its event says that it is the newest version of the key; \
+                      it had been left out as an older one";
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&entry.key)))
+            .update_expression("SET #state = :state, #reason = :reason, #updatedAt = :now")
+            .condition_expression("#state = :duplicate AND #reason = :was")
+            .expression_attribute_names("#state", attribute::STATE)
+            .expression_attribute_names("#reason", attribute::REASON)
+            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
+            .expression_attribute_values(":state", text(state.name()))
+            .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
+            .expression_attribute_values(":was", text(was))
+            .expression_attribute_values(":reason", text(reason))
+            .expression_attribute_values(":now", text(now()));
+        self.applies(request).await
     }
 
     /// The older versions of the object's path, whatever became of them, by a strongly
@@ -102,16 +205,11 @@ impl Ledger {
     /// # Errors
     /// As [`Self::stories_of_path`].
     pub async fn older_versions(&self, object: &ObjectVersion) -> Result<Vec<Entry>, LedgerError> {
-        let own = rank(&object.sequencer, &object.event_time, &object.version);
+        let own = rank_of(object);
         let stories = self.stories_of_path(&object.path()).await?;
         Ok(stories
             .into_iter()
-            .filter(|story| {
-                let text = |value: &Option<String>| value.clone().unwrap_or_default();
-                let version = &story.entry.key.version;
-                *version != object.version
-                    && rank(&text(&story.sequencer), &text(&story.event_time), version) < own
-            })
+            .filter(|story| story.entry.key.version != object.version && rank_of_story(story) < own)
             .map(|story| story.entry)
             .collect())
     }
@@ -184,12 +282,12 @@ impl Ledger {
 /// Why a version is left out for the sake of a newer one.
 pub fn superseded(newer: &str) -> String {
     format!(
-        "Overwrite.Superseded: version {newer} of the key is newer, and the contract says \
+        "{SUPERSEDED}: version {newer} of the key is newer, and the contract says \
          onOverwrite: replace"
     )
 }
 
-fn latest_of(object: &ObjectVersion) -> LedgerKey {
+pub(crate) fn latest_of(object: &ObjectVersion) -> LedgerKey {
     LedgerKey { path: object.path(), version: LATEST.to_owned() }
 }
 
@@ -255,6 +353,28 @@ mod tests {
         assert_eq!(ledger.register_latest(&three).await.unwrap(), None);
         assert_eq!(ledger.newer_version(&two).await.unwrap().as_deref(), Some("v#10A"));
         assert_eq!(ledger.newer_version(&three).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn what_was_left_out_by_mistake_is_opened_again_for_whoever_may_take_it() {
+        for claimed in [false, true] {
+            let ledger = ledger();
+            let one = object("v#0A", "0A");
+            ledger.receive("orders", &one).await.unwrap();
+            if claimed {
+                ledger.claim(&OVER, std::slice::from_ref(&one), &owner("old")).await.unwrap();
+                assert!(ledger.supersede(&one, &owner("old"), "v#0B").await.unwrap());
+            } else {
+                ledger.leave_out(&one.ledger_key(), &superseded("v#0B")).await.unwrap();
+            }
+            let entry = ledger.find(&one.ledger_key()).await.unwrap().unwrap();
+            assert!(entry.is_superseded());
+            assert!(ledger.reopen_superseded(&entry).await.unwrap());
+            assert!(!ledger.reopen_superseded(&entry).await.unwrap(), "once");
+            let claims = ledger.claim(&OVER, &[one], &owner("new")).await.unwrap();
+            assert_eq!(claims.ours.len(), 1, "claimed before: {claimed}");
+            assert_eq!(claims.previous_owners.len(), usize::from(claimed), "its marker counts");
+        }
     }
 
     #[tokio::test]

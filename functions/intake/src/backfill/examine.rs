@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::types::StorageClass;
-use landfall_ledger::{State, Story};
+use landfall_contract::OnOverwrite;
+use landfall_ledger::{ANNOUNCED, Latest, State, Story};
 use landfall_messages::{Backfill, ListedObject, ObjectVersion, ProblemKind};
 use landfall_runtime::is_transient;
 
@@ -13,16 +14,23 @@ use crate::arrival::is_own;
 use crate::contracts::Document;
 use crate::error::Error;
 use crate::matching::{self, Claim};
+use crate::register::{has_reason, on_overwrite};
 
 use super::key;
 
 /// The answer for one listed object.
+#[expect(clippy::large_enum_variant, reason = "there are no more than 250, and most are open")]
 #[derive(Debug)]
 pub(super) enum Finding {
     /// Nothing is to be loaded, for the reason of that name.
     Skipped { reason: String, bytes: u64 },
     /// To be loaded, unless the ledger changes its mind.
-    Open { object: ObjectVersion, claim: Claim },
+    Open {
+        object: ObjectVersion,
+        claim: Claim,
+        /// Where versions replace each other, the one that was the latest before S3 was asked.
+        seen: Option<Latest>,
+    },
 }
 
 /// Finds out what a listed object is. Nothing is written.
@@ -61,6 +69,11 @@ pub(super) async fn examine(
         return skipped(refusal);
     }
     for (probe, claim) in claimed {
+        // Before S3 is asked: what S3 calls current afterwards is no older.
+        let seen = match on_overwrite(&claim) {
+            OnOverwrite::Replace => deps.ledger.latest(&probe).await?,
+            OnOverwrite::Append | OnOverwrite::Ignore => None,
+        };
         let Some(head) = head(deps, &probe).await? else { continue };
         let bytes = head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(bytes);
         if is_archived(&head) {
@@ -71,7 +84,7 @@ pub(super) async fn examine(
         let (object, state) = known_as(current, &stories);
         return Ok(match state.filter(|state| !is_to_load(*state)) {
             Some(state) => Finding::Skipped { reason: state.name().to_owned(), bytes },
-            None => Finding::Open { object, claim },
+            None => Finding::Open { object, claim, seen },
         });
     }
     skipped("Object.Gone")
@@ -129,7 +142,7 @@ fn is_archived(head: &HeadObjectOutput) -> bool {
 }
 
 /// The version as an event would have named it. Nobody announced it, so its time is that of the
-/// write, and it has no sequencer: it counts as older than what was announced of its key.
+/// write, and it has no sequencer.
 fn current_version(probe: ObjectVersion, head: &HeadObjectOutput, size: u64) -> ObjectVersion {
     let etag = head.e_tag().unwrap_or_default().trim_matches('"').to_owned();
     let version_id =
@@ -149,9 +162,15 @@ fn current_version(probe: ObjectVersion, head: &HeadObjectOutput, size: u64) -> 
 /// named no version id, it is known by its entity tag: of two such, the newer one is meant.
 fn known_as(current: ObjectVersion, stories: &[Story]) -> (ObjectVersion, Option<State>) {
     let by_tag = format!("e#{}#", current.etag);
+    let is_by_tag = |story: &&Story| {
+        let version = &story.entry.key.version;
+        version.starts_with(&by_tag) && *version != current.version
+    };
     let exact = stories.iter().find(|story| story.entry.key.version == current.version);
-    let known =
-        exact.or_else(|| stories.iter().find(|story| story.entry.key.version.starts_with(&by_tag)));
+    let known = exact
+        .filter(|story| !has_reason(&story.entry, ANNOUNCED))
+        .or_else(|| stories.iter().find(|story| is_by_tag(story)))
+        .or(exact);
     let Some(story) = known else { return (current, None) };
     let state = Some(story.entry.state);
     match story.object() {

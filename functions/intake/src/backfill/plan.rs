@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::primitives::ByteStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use landfall_contract::Contract;
-use landfall_ledger::BackfillNote;
+use landfall_contract::{Contract, OnOverwrite};
+use landfall_ledger::{ANNOUNCED, BackfillNote, Latest};
 use landfall_messages::{
     Backfill, BackfillPlan, Engine, ExecutionInput, ListedObject, ObjectVersion, PlanOutput, Tally,
     object_ids_digest, suffixed_batch_id,
@@ -39,8 +39,8 @@ pub(super) async fn plan(
     let findings: Vec<Finding> = stream::iter(&listed)
         .map(|listed| async move {
             match examine(deps, backfill, listed, documents).await? {
-                Finding::Open { object, claim } if !backfill.dry_run => {
-                    register(deps, object, claim).await
+                Finding::Open { object, claim, seen } if !backfill.dry_run => {
+                    register(deps, object, claim, seen).await
                 }
                 finding => Ok(finding),
             }
@@ -60,7 +60,7 @@ pub(super) async fn plan(
                 plan.listed.add(tally);
                 plan.skipped.entry(reason).or_default().add(tally);
             }
-            Finding::Open { object, claim } => {
+            Finding::Open { object, claim, .. } => {
                 plan.listed.add(Tally { objects: 1, bytes: object.size });
                 if let Some(contract) = contract_of(&claim) {
                     contracts.insert(problem::dataset(&claim), contract.clone());
@@ -116,15 +116,32 @@ pub(super) async fn plan(
 }
 
 /// Registers the object as its event would, with what the contract says of overwrites.
-async fn register(deps: &Deps, object: ObjectVersion, claim: Claim) -> Result<Finding, Error> {
+async fn register(
+    deps: &Deps,
+    object: ObjectVersion,
+    claim: Claim,
+    seen: Option<Latest>,
+) -> Result<Finding, Error> {
     let bytes = object.size;
+    let object = match register::on_overwrite(&claim) {
+        // Its event, that has its sequencer, has not come.
+        OnOverwrite::Replace if object.sequencer.is_empty() => {
+            match deps.ledger.register_listed(&object, seen.as_ref()).await? {
+                Some(object) => object,
+                None => {
+                    return Ok(Finding::Skipped { reason: reopen::CHANGED.to_owned(), bytes });
+                }
+            }
+        }
+        OnOverwrite::Replace | OnOverwrite::Append | OnOverwrite::Ignore => object,
+    };
     if let Some(object) = register::receive_one(deps, &object, &claim).await? {
-        return Ok(Finding::Open { object, claim });
+        return Ok(Finding::Open { object, claim, seen });
     }
     let entry = deps.ledger.find(&object.ledger_key()).await?;
     let reason = entry.map_or("Object.Gone".to_owned(), |entry| {
         let named = entry.reason.as_deref().and_then(|reason| reason.split(": ").next());
-        match named.filter(|name| name.starts_with("Overwrite.")) {
+        match named.filter(|name| name.starts_with("Overwrite.") || *name == ANNOUNCED) {
             Some(name) => name.to_owned(),
             // Registered before, and left out now: what came first or last is another version.
             None if !entry.state.is_settled() => "Overwrite.Superseded".to_owned(),

@@ -19,7 +19,7 @@ use crate::{CONCURRENCY, Deps, execution};
 const MAY_STILL_LOAD: &str = "Object.MayStillLoad";
 
 /// Why an object stays where it is: somebody else was faster.
-const CHANGED: &str = "Object.Changed";
+pub(super) const CHANGED: &str = "Object.Changed";
 
 /// Why an object stays where it is: its rows are in the table, whatever the ledger says.
 /// `landfall rebuild-ledger` writes that down.

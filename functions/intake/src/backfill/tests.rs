@@ -10,6 +10,8 @@ use serde_json::json;
 use super::*;
 use crate::tests::{Fixture, event, object};
 
+mod unannounced;
+
 pub(crate) fn backfill(dry_run: bool) -> Backfill {
     Backfill {
         name: "backfill-1".into(),

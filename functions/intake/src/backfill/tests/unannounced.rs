@@ -1,0 +1,196 @@
+//! A backfill while events are late or lost: of a write that both bring, the rows come once, and of
+//! the versions of a key the newest counts.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::*;
+
+const PATH: &str = "s3://landing/orders/a.csv";
+
+/// An upload of `orders/a.csv`, that many seconds after eight o'clock.
+fn upload(version: &str, sequencer: &str, second: u32) -> String {
+    event("landing", "orders/a.csv", 10, version)
+        .replace("\"0A\"", &format!("\"{sequencer}\""))
+        .replace("08:00:00Z", &format!("08:00:{second:02}Z"))
+}
+
+/// What S3 calls the current version of `orders/a.csv` from now on.
+fn current(fixture: &Fixture, version_id: &str, second: i64) {
+    // 2026-11-21T08:00:00Z.
+    let eight = 1_795_248_000;
+    fixture.set(|world| {
+        let head = ("etag-of-event".to_owned(), version_id.to_owned());
+        world.heads.insert("orders/a.csv".into(), head);
+        world.written.insert("orders/a.csv".into(), eight + second);
+    });
+}
+
+async fn backfilled(fixture: &Fixture) -> Vec<ObjectVersion> {
+    plan(fixture, backfill(false), &["orders/a.csv"]).await;
+    planned(fixture).into_iter().flat_map(|input| input.batch.objects).collect()
+}
+
+fn state(fixture: &Fixture, version: &str) -> Option<String> {
+    fixture.table.text(PATH, version, "state")
+}
+
+/// `v1` is in the table, and the contract replaces.
+async fn replaced() -> Fixture {
+    let fixture = Fixture::orders_with("onOverwrite", "replace");
+    assert!(fixture.deliver(&[upload("v1", "0A", 0)]).await.is_empty());
+    fixture.settle("orders/a.csv", "v#v1", "committed");
+    fixture
+}
+
+#[tokio::test]
+async fn a_newer_version_whose_event_is_late_or_lost_takes_the_place_of_the_older() {
+    let fixture = replaced().await;
+    current(&fixture, "v3", 20);
+    let objects = backfilled(&fixture).await;
+    assert_eq!(objects.len(), 1);
+    assert_eq!(objects[0].version, "v#v3");
+    let ledger = &fixture.deps.ledger;
+    assert_eq!(ledger.newer_version(&objects[0]).await.unwrap(), None);
+    let older = ledger.older_versions(&objects[0]).await.unwrap();
+    assert_eq!((older.len(), older[0].key.version.as_str()), (1, "v#v1"), "its rows are replaced");
+    // Repeated, it is the same.
+    assert_eq!(backfilled(&fixture).await, objects);
+
+    // One from between comes late: it is older, though its sequencer is greater than any known.
+    assert!(fixture.deliver(&[upload("v2", "0B", 10)]).await.is_empty());
+    assert_eq!(state(&fixture, "v#v2").as_deref(), Some("duplicate"));
+    assert_eq!(fixture.started().len(), 1);
+    fixture.settle("orders/a.csv", "v#v3", "committed");
+    assert!(fixture.deliver(&[upload("v3", "0C", 21)]).await.is_empty());
+    assert_eq!(state(&fixture, "v#v3").as_deref(), Some("committed"));
+    assert_eq!(fixture.started().len(), 1);
+    // From now on its sequencer is known, and decides.
+    assert!(fixture.deliver(&[upload("v4", "0D", 20)]).await.is_empty());
+    assert_eq!(fixture.started()[1].batch.objects[0].version, "v#v4");
+}
+
+/// S3 says of an upload in parts when it began.
+#[tokio::test]
+async fn what_was_taken_for_an_older_version_is_loaded_when_its_event_comes() {
+    let fixture = Fixture::orders_with("onOverwrite", "replace");
+    assert!(fixture.deliver(&[upload("v1", "0A", 30)]).await.is_empty());
+    current(&fixture, "v2", 20);
+    assert!(backfilled(&fixture).await.is_empty());
+    let skipped = summary(&fixture, backfill(false)).await.plan.skipped;
+    assert_eq!(skipped["Overwrite.Superseded"].objects, 1);
+    assert_eq!(state(&fixture, "v#v2").as_deref(), Some("duplicate"));
+    assert!(fixture.deliver(&[upload("v2", "0B", 40)]).await.is_empty());
+    assert_eq!(fixture.started()[1].batch.objects[0].version, "v#v2");
+    assert_eq!(state(&fixture, "v#v2").as_deref(), Some("received"));
+    // What is older indeed stays so.
+    assert!(fixture.deliver(&[upload("v0", "09", 29)]).await.is_empty());
+    assert!(fixture.deliver(&[upload("v0", "09", 29)]).await.is_empty());
+    assert_eq!(state(&fixture, "v#v0").as_deref(), Some("duplicate"));
+}
+
+#[tokio::test]
+async fn a_version_that_becomes_the_latest_meanwhile_is_not_pushed_aside() {
+    let fixture = replaced().await;
+    current(&fixture, "v2", 20);
+    let newer = ObjectVersion { sequencer: "0C".into(), ..object("orders/a.csv", "v#v3") };
+    let ledger = fixture.deps.ledger.clone();
+    fixture.table.calls.meanwhile("UpdateItem", "a.csv latest", 1, async move {
+        ledger.register_latest(&newer).await.unwrap();
+    });
+    assert!(backfilled(&fixture).await.is_empty());
+    let skipped = summary(&fixture, backfill(false)).await.plan.skipped;
+    assert_eq!(skipped["Object.Changed"].objects, 1);
+    let latest = fixture.table.text(PATH, "latest", "latestVersion");
+    assert_eq!(latest.as_deref(), Some("v#v3"));
+    assert_eq!(state(&fixture, "v#v2"), None, "its event, or the next backfill, brings it");
+}
+
+/// When the backfill came, that many seconds after eight o'clock.
+fn arrived(fixture: &Fixture, version: &str, second: u32) {
+    let mut item = fixture.table.item(PATH, version).unwrap();
+    let time = format!("2026-11-21T08:00:{second:02}.500Z");
+    item.insert("receivedAt".into(), AttributeValue::S(time));
+    fixture.table.put(item);
+}
+
+/// As in a bucket that keeps no versions, and where events do not name them.
+#[tokio::test]
+async fn a_write_is_loaded_once_whether_a_backfill_or_its_event_comes_first() {
+    for (version_id, listed) in [("", "e#etag-of-event#"), ("7", "v#7")] {
+        let fixture = Fixture::orders();
+        current(&fixture, version_id, 10);
+        let objects = backfilled(&fixture).await;
+        assert_eq!(objects[0].version, listed);
+        arrived(&fixture, listed, 12);
+        for state in ["received", "committed"] {
+            fixture.settle("orders/a.csv", listed, state);
+            assert!(fixture.deliver(&[upload("", "0A", 11)]).await.is_empty());
+            assert_eq!(fixture.started().len(), 1, "only while nobody has loaded it");
+        }
+        let started = fixture.started()[0].batch.objects[0].clone();
+        assert_eq!((started.version.as_str(), started.sequencer.as_str()), (listed, "0A"));
+        assert_eq!(state(&fixture, "e#etag-of-event#0A"), None, "one name for it");
+
+        // The same bytes again are another write.
+        assert!(fixture.deliver(&[upload("", "0B", 13)]).await.is_empty());
+        let again = &fixture.started()[1].batch.objects[0];
+        assert_eq!(again.version, "e#etag-of-event#0B");
+        // And so is what is announced with the backfill's name taken.
+        assert!(fixture.deliver(&[upload("", "09", 9)]).await.is_empty());
+        assert_eq!(fixture.started()[2].batch.objects[0].version, "e#etag-of-event#09");
+    }
+}
+
+/// The backfill registers its name after the event has looked for one, and before it has its own.
+#[tokio::test]
+async fn an_event_gives_its_own_name_up_for_one_that_is_listed_meanwhile() {
+    let fixture = Fixture::orders();
+    current(&fixture, "", 10);
+    let listed = ObjectVersion {
+        version_id: None,
+        etag: "etag-of-event".into(),
+        sequencer: String::new(),
+        ..object("orders/a.csv", "e#etag-of-event#")
+    };
+    let (ledger, table) = (fixture.deps.ledger.clone(), fixture.table.clone());
+    fixture.table.calls.meanwhile("UpdateItem", "e#etag-of-event#0A", 1, async move {
+        ledger.receive("orders", &listed).await.unwrap();
+        let mut item = table.item(PATH, "e#etag-of-event#").unwrap();
+        item.insert("receivedAt".into(), AttributeValue::S("2026-11-21T08:00:12Z".into()));
+        table.put(item);
+    });
+    let upload = upload("", "0A", 11);
+    assert!(fixture.deliver(std::slice::from_ref(&upload)).await.is_empty());
+    assert_eq!(fixture.started()[0].batch.objects[0].version, "e#etag-of-event#");
+    assert_eq!(state(&fixture, "e#etag-of-event#0A").as_deref(), Some("duplicate"));
+    // Delivered again, it goes by the name that it has taken.
+    fixture.settle("orders/a.csv", "e#etag-of-event#", "failed");
+    fixture.set(|world| world.executions.clear());
+    assert!(fixture.deliver(&[upload]).await.is_empty());
+    assert_eq!(fixture.started()[1].batch.objects[0].version, "e#etag-of-event#");
+}
+
+/// The event registers its name after the backfill has looked for one, and looked for no other
+/// since.
+#[tokio::test]
+async fn a_backfill_gives_its_name_up_for_an_event_that_came_meanwhile() {
+    let fixture = Fixture::orders();
+    current(&fixture, "", 10);
+    let announced = ObjectVersion {
+        version_id: None,
+        etag: "etag-of-event".into(),
+        ..object("orders/a.csv", "e#etag-of-event#0A")
+    };
+    let ledger = fixture.deps.ledger.clone();
+    fixture.table.calls.meanwhile("UpdateItem", "e#etag-of-event#", 1, async move {
+        ledger.receive("orders", &announced).await.unwrap();
+    });
+    assert!(backfilled(&fixture).await.is_empty());
+    let skipped = summary(&fixture, backfill(false)).await.plan.skipped;
+    assert_eq!(skipped["Object.Announced"].objects, 1);
+    assert_eq!(state(&fixture, "e#etag-of-event#").as_deref(), Some("duplicate"));
+    assert_eq!(state(&fixture, "e#etag-of-event#0A").as_deref(), Some("received"));
+    // Later ones know it by its event's name.
+    let objects = backfilled(&fixture).await;
+    assert_eq!(objects[0].version, "e#etag-of-event#0A");
+}
