@@ -4,6 +4,8 @@ use landfall_messages::{LedgerKey, ObjectVersion};
 
 use crate::entry::State;
 use crate::error::LedgerError;
+use crate::latest::rank_of_story;
+use crate::story::Story;
 use crate::{Ledger, attribute, key, now, text};
 
 /// Sort key of the item that names the first version of a path. No version reads like it: they
@@ -22,7 +24,9 @@ impl Ledger {
     /// rejected gives its place to the next.
     ///
     /// Decided by one item for each key, so that of two versions that arrive at the same time
-    /// exactly one is the first.
+    /// exactly one is the first. Where there is no such item yet, because the contract did not say
+    /// `ignore` before or the ledger was written anew from the table, it is made from what the
+    /// ledger knows of the key: a version that is in the table, or else the oldest.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
@@ -31,7 +35,14 @@ impl Ledger {
         object: &ObjectVersion,
     ) -> Result<Option<String>, LedgerError> {
         let own = object.ledger_key();
-        let mut first = self.first_version(&own).await?;
+        let mut first = match self.registered_first(&own).await? {
+            Some(first) => first,
+            None => {
+                let stories = self.stories_of_path(&own.path).await?;
+                let oldest = first_of_stories(&stories).unwrap_or_else(|| own.version.clone());
+                self.first_version(&own, &oldest).await?
+            }
+        };
         for _ in 0..ROUNDS {
             if first == own.version {
                 return Ok(None);
@@ -44,7 +55,7 @@ impl Ledger {
             }
             first = match self.pass_on(&own, &first).await? {
                 true => own.version.clone(),
-                false => self.first_version(&own).await?,
+                false => self.first_version(&own, &own.version).await?,
             };
         }
         Ok(Some(first))
@@ -74,16 +85,31 @@ impl Ledger {
         Ok(())
     }
 
-    /// The first version of the key: this one, when nobody was before.
-    async fn first_version(&self, own: &LedgerKey) -> Result<String, LedgerError> {
+    /// The first version of the key as it is registered, by a strongly consistent read.
+    async fn registered_first(&self, own: &LedgerKey) -> Result<Option<String>, LedgerError> {
+        let response = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(&first_of(own))))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
+        let item = response.item.unwrap_or_default();
+        Ok(item.get(FIRST_VERSION).and_then(|value| value.as_s().ok()).cloned())
+    }
+
+    /// The first version of the key: this one, when none was registered before.
+    async fn first_version(&self, own: &LedgerKey, version: &str) -> Result<String, LedgerError> {
         let response = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(&first_of(own))))
-            .update_expression("SET #first = if_not_exists(#first, :own)")
+            .update_expression("SET #first = if_not_exists(#first, :version)")
             .expression_attribute_names("#first", FIRST_VERSION)
-            .expression_attribute_values(":own", text(&own.version))
+            .expression_attribute_values(":version", text(version))
             .return_values(aws_sdk_dynamodb::types::ReturnValue::AllNew)
             .send()
             .await
@@ -110,6 +136,20 @@ impl Ledger {
     }
 }
 
+/// Of a key's versions, the one that counts as the first: one whose rows are in the table, before
+/// one whose rows may still come into it; and of these the oldest. What was refused or left out has
+/// no rows.
+fn first_of_stories(stories: &[Story]) -> Option<String> {
+    stories
+        .iter()
+        .filter(|story| match story.entry.state {
+            State::Received | State::Claimed | State::Committed | State::Failed => true,
+            State::Quarantined | State::Rejected | State::Duplicate => false,
+        })
+        .min_by_key(|story| (story.entry.state != State::Committed, rank_of_story(story)))
+        .map(|story| story.entry.key.version.clone())
+}
+
 fn first_of(own: &LedgerKey) -> LedgerKey {
     LedgerKey { path: own.path.clone(), version: FIRST.to_owned() }
 }
@@ -122,6 +162,7 @@ mod tests {
     use landfall_testing::dynamodb::InMemoryTable;
 
     use super::*;
+    use crate::Settlement;
 
     fn object(version: &str) -> ObjectVersion {
         ObjectVersion {
@@ -147,10 +188,9 @@ mod tests {
         let table = InMemoryTable::default();
         let ledger = Ledger::new(table.client(), "ledger");
         let (one, two) = (object("v#1"), object("v#2"));
-        for version in [&one, &two] {
-            ledger.receive("orders", version).await.unwrap();
-        }
+        ledger.receive("orders", &two).await.unwrap();
         assert_eq!(ledger.earlier_version(&two).await.unwrap(), None, "whoever asks first");
+        ledger.receive("orders", &one).await.unwrap();
         let earlier = Some("v#2".to_owned());
         for state in [State::Received, State::Claimed, State::Committed, State::Failed] {
             set_state(&table, "v#2", state);
@@ -164,6 +204,43 @@ mod tests {
             set_state(&table, "v#1", State::Rejected);
             assert_eq!(ledger.earlier_version(&two).await.unwrap(), None);
         }
+    }
+
+    /// The contract did not say `ignore` when they came, or the ledger was lost and is known from
+    /// the table alone.
+    #[tokio::test]
+    async fn what_came_before_anybody_asked_is_earlier_unless_it_was_refused() {
+        let of = |version: &str, sequencer: &str| ObjectVersion {
+            sequencer: sequencer.into(),
+            ..object(version)
+        };
+        let versions = [of("v#3", "0A"), of("v#2", "0B"), of("v#1", "0C")];
+        for (states, first) in [
+            ([State::Committed, State::Committed], Some("v#3")),
+            ([State::Failed, State::Committed], Some("v#2")),
+            ([State::Claimed, State::Received], Some("v#3")),
+            ([State::Quarantined, State::Failed], Some("v#2")),
+            ([State::Rejected, State::Quarantined], None),
+            ([State::Duplicate, State::Rejected], None),
+        ] {
+            let table = InMemoryTable::default();
+            let ledger = Ledger::new(table.client(), "ledger");
+            for version in &versions {
+                ledger.receive("orders", version).await.unwrap();
+            }
+            for (version, state) in versions.iter().zip(states) {
+                set_state(&table, &version.version, state);
+            }
+            let earlier = ledger.earlier_version(&versions[2]).await.unwrap();
+            assert_eq!(earlier.as_deref(), first, "{states:?}");
+        }
+        let ledger = Ledger::new(InMemoryTable::default().client(), "ledger");
+        let commit = Settlement::committed("lost", "42".into(), 7);
+        let key = versions[0].ledger_key();
+        assert!(ledger.restore_commit(&key, None, "orders", &commit).await.unwrap());
+        ledger.receive("orders", &versions[1]).await.unwrap();
+        let earlier = ledger.earlier_version(&versions[1]).await.unwrap();
+        assert_eq!(earlier.as_deref(), Some("v#3"));
     }
 
     #[tokio::test]
