@@ -19,7 +19,7 @@ use crate::status::{counted, print_json};
 
 use follow::{Ended, follow};
 use request::{Request, what};
-use summary::{Report, outcome, print_text};
+use summary::{Report, outcome, print_text, warnings};
 
 /// Estimates, asks, starts and follows; or follows what was started before.
 pub(crate) fn run(command: &BackfillCommand) -> Result<Outcome, Failure> {
@@ -61,6 +61,9 @@ pub(crate) fn run(command: &BackfillCommand) -> Result<Outcome, Failure> {
     }
     if command.yes && !command.json {
         output::print(|out| print_text(&planned, out))?;
+    }
+    if command.yes && command.json {
+        warnings(&planned.plan).for_each(output::complain);
     }
     let arn = start(false)?;
     output::complain(format!(

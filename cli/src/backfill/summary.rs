@@ -89,8 +89,23 @@ pub(super) fn print_text(summary: &BackfillSummary, out: &mut dyn Write) -> io::
     let headings = ["  DATASET", "FILES", "SIZE", "EXECUTIONS", "ON GLUE", "ABOUT"];
     table::print(headings, &rows, out)?;
     print_no_engine(plan, out)?;
+    for warning in warnings(plan) {
+        writeln!(out, "{warning}")?;
+    }
     writeln!(out, "estimate: {} in all", dollars(summary.dollars))?;
     if summary.dry_run { Ok(()) } else { print_ended(summary, out) }
+}
+
+/// What loading would do that nobody may want.
+pub(super) fn warnings(plan: &BackfillPlan) -> impl Iterator<Item = String> {
+    plan.datasets.iter().filter(|(_, plan)| plan.has_no_order()).map(|(dataset, plan)| {
+        format!(
+            "warning: {dataset} upserts, and its files go to {} executions, which come in any order: \
+             an older file may take the place of a newer one's rows. Load fewer files at a time, \
+             the oldest first, so that each backfill is one execution",
+            plan.executions
+        )
+    })
 }
 
 /// The executions whose files no engine loads together.
@@ -162,6 +177,7 @@ mod tests {
             executions: 2,
             glue_executions: 1,
             no_engine_executions: 0,
+            upserts: false,
             dollars: 0.016,
         };
         BackfillSummary {
@@ -228,6 +244,20 @@ mod tests {
             text.contains("$0.016\nno engine loads all files of 2 executions of orders: "),
             "{text}"
         );
+    }
+
+    #[test]
+    fn files_without_order_are_warned_of() {
+        let mut summary = summary(true, 0);
+        let warned = |summary: &BackfillSummary| {
+            let warning = "\nwarning: orders upserts, and its files go to 2 executions, ";
+            text(summary).contains(warning)
+        };
+        assert!(!warned(&summary));
+        summary.plan.datasets.values_mut().for_each(|plan| plan.upserts = true);
+        assert!(warned(&summary) && warnings(&summary.plan).count() == 1);
+        summary.plan.datasets.values_mut().for_each(|plan| plan.executions = 1);
+        assert!(!warned(&summary));
     }
 
     #[test]

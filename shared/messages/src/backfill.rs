@@ -69,6 +69,9 @@ pub struct ListedObject {
     /// Bytes: a number, or its digits.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub size: Value,
+    /// The version id, in an inventory of all versions.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub version_id: Value,
     /// `false`, in an inventory of all versions, of those that are not the newest.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub is_latest: Value,
@@ -130,8 +133,19 @@ pub struct DatasetPlan {
     /// with `Engine.NoneFits`.
     #[serde(default)]
     pub no_engine_executions: u64,
+    /// Whether rows update others by their key (`writeMode: upsert`): what is loaded later wins.
+    #[serde(default)]
+    pub upserts: bool,
     /// What loading them costs, in US dollars, estimated.
     pub dollars: f64,
+}
+
+impl DatasetPlan {
+    /// Whether an older file may take the place of a newer one's rows: files are in order within
+    /// an execution, and executions are not in order among themselves.
+    pub fn has_no_order(&self) -> bool {
+        self.upserts && self.executions > 1
+    }
 }
 
 /// What was planned.
@@ -161,6 +175,7 @@ impl BackfillPlan {
             plan.executions += more.executions;
             plan.glue_executions += more.glue_executions;
             plan.no_engine_executions += more.no_engine_executions;
+            plan.upserts |= more.upserts;
             plan.dollars += more.dollars;
         }
         self.planning_dollars += other.planning_dollars;
@@ -296,6 +311,7 @@ mod tests {
                     executions: 1,
                     glue_executions: 0,
                     no_engine_executions: 1,
+                    upserts: dataset == "orders",
                     dollars: 0.5,
                 },
             )]),
@@ -309,6 +325,10 @@ mod tests {
         assert_eq!(plan.datasets["orders"].tally.objects, 4);
         assert_eq!(plan.executions(), 3);
         assert_eq!(plan.datasets["orders"].no_engine_executions, 2);
+        assert!(!part("orders", "committed").datasets["orders"].has_no_order(), "one execution");
+        assert!(plan.datasets["orders"].has_no_order(), "one in each of two parts");
         assert!((plan.dollars() - 2.25).abs() < 1e-9);
+        plan.add(part("sales", "committed"));
+        assert!(!plan.datasets["sales"].has_no_order(), "its rows are added");
     }
 }

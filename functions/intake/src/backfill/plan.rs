@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::primitives::ByteStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use landfall_contract::{Contract, OnOverwrite};
+use landfall_contract::{Contract, OnOverwrite, WriteMode};
 use landfall_ledger::{ANNOUNCED, BackfillNote, Latest};
 use landfall_messages::{
     Backfill, BackfillPlan, Engine, ExecutionInput, ListedObject, ObjectVersion, PlanOutput, Tally,
@@ -97,6 +97,7 @@ pub(super) async fn plan(
             dataset.glue_executions += u64::from(estimate.engine == Some(Engine::Glue));
             dataset.no_engine_executions += u64::from(estimate.engine.is_none());
             dataset.dollars += estimate.dollars;
+            dataset.upserts |= contract.policy.write_mode == WriteMode::Upsert;
         }
         inputs.push(input);
     }
@@ -151,10 +152,16 @@ async fn register(
     Ok(Finding::Skipped { reason, bytes })
 }
 
-/// Names a part by the keys in it, so that a repeated step writes to the same place.
+/// Names a part by what is in it, so that a repeated step writes to the same place. An inventory of
+/// all versions has a key many times, and parts of nothing but versions of one key.
 fn part_id(backfill: &Backfill, listed: &[ListedObject]) -> String {
-    let keys: Vec<_> = listed.iter().map(|o| listed_version(backfill, &o.key)).collect();
-    object_ids_digest(&keys).chars().take(32).collect()
+    let name = |listed: &ListedObject| {
+        let mut object = listed_version(backfill, &listed.key);
+        object.version = format!("{} {}", listed.version_id, listed.is_latest);
+        object
+    };
+    let named: Vec<_> = listed.iter().map(name).collect();
+    object_ids_digest(&named).chars().take(32).collect()
 }
 
 fn contract_of(claim: &Claim) -> Option<&Contract> {
@@ -219,7 +226,27 @@ fn json(name: &str, document: &impl serde::Serialize) -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use serde_json::json;
+
     use super::*;
+    use crate::backfill::tests::backfill;
+
+    #[test]
+    fn parts_of_versions_of_one_key_have_names_of_their_own() {
+        let row = |version: u32, is_latest: &str| {
+            let row = json!({"Key": "a.csv", "VersionId": version.to_string(),
+                "IsLatest": is_latest, "Size": "1"});
+            serde_json::from_value::<ListedObject>(row).unwrap()
+        };
+        let id = |rows: &[ListedObject]| part_id(&backfill(false), rows);
+        let [one, two] = [[row(1, "true"), row(2, "false")], [row(3, "false"), row(4, "false")]];
+        assert_ne!(id(&one), id(&two));
+        assert_eq!(id(&one), id(&[row(2, "false"), row(1, "true")]), "repeated in any order");
+        let null = |is_latest| [row(0, is_latest)];
+        assert_ne!(id(&null("true")), id(&null("false")));
+    }
 
     #[test]
     fn names_have_the_time_of_the_backfill() {

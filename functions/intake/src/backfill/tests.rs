@@ -295,6 +295,46 @@ async fn outcomes_are_what_the_ledger_says() {
 }
 
 #[tokio::test]
+async fn a_dataset_that_upserts_says_when_its_files_have_no_order() {
+    let names: Vec<String> = (0..101).map(|n| format!("orders/{n:03}.csv")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (count, has_no_order) in [(100, false), (101, true)] {
+        let fixture = Fixture::orders_with("writeMode", "upsert");
+        fixture.set(|world| {
+            for key in &names {
+                world.heads.insert((*key).to_owned(), ((*key).to_owned(), format!("id-{key}")));
+            }
+        });
+        plan(&fixture, backfill(true), &names[..count]).await;
+        let orders = summary(&fixture, backfill(true)).await.plan.datasets["orders"].clone();
+        assert!(orders.upserts);
+        assert_eq!(orders.has_no_order(), has_no_order, "{count} files");
+    }
+    let fixture = orders(&names);
+    plan(&fixture, backfill(true), &names).await;
+    assert!(!summary(&fixture, backfill(true)).await.plan.datasets["orders"].has_no_order());
+}
+
+/// An inventory of all versions has parts of nothing but old versions of one key.
+#[tokio::test]
+async fn parts_of_versions_of_one_key_are_noted_one_by_one() {
+    let fixture = orders(&["orders/a.csv"]);
+    for (versions, latest) in [(["1", "2"], true), (["3", "4"], false)] {
+        let row = |version: &str| {
+            let is_latest = (latest && version == "1").to_string();
+            json!({"Key": "orders/a.csv", "Size": "10", "VersionId": version,
+                "IsLatest": is_latest, "IsDeleteMarker": "false"})
+        };
+        let objects = versions.map(|version| serde_json::from_value(row(version)).unwrap());
+        let task = BackfillTask::PlanObjects { backfill: backfill(false), objects: objects.into() };
+        super::backfill(&fixture.deps, task).await.unwrap();
+    }
+    let summary = summary(&fixture, backfill(false)).await;
+    assert_eq!((summary.plan.listed.objects, summary.planned_executions), (4, 1));
+    assert_eq!(planned(&fixture).len(), 1);
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_fails_the_step() {
     let fixture = orders(&["orders/a.csv"]);
     fixture.set(|world| world.heads_unavailable = true);
