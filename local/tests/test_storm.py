@@ -322,7 +322,7 @@ def test_a_functions_log_is_counted() -> None:
 
 
 def test_conflicts_are_logged_under_the_name_that_is_counted() -> None:
-    source = Path(__file__).parents[2] / "functions" / "iceberg-append" / "src" / "lib.rs"
+    source = Path(__file__).parents[2] / "functions" / "iceberg-append" / "src" / "append.rs"
     assert f'"{figures.CONFLICT}"' in source.read_text()
 
 
