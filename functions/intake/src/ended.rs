@@ -211,10 +211,7 @@ fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
         }
         State::Failed => Standing::Doubted,
         // Nobody can have read what was never claimed.
-        State::Rejected
-            if entry.execution_arn.is_some()
-                && entry.reason.as_ref().is_some_and(|reason| reason.starts_with(GONE)) =>
-        {
+        State::Rejected if entry.execution_arn.is_some() && entry.has_reason(GONE) => {
             Standing::Doubted
         }
         State::Received if !succeeded && entry.batch_id.is_none() => Standing::Unowned,

@@ -138,7 +138,7 @@ async fn as_listed(
         && stories
             .iter()
             .map(|story| &story.entry)
-            .any(|entry| entry.key.version == object.version && !has_reason(entry, LISTED));
+            .any(|entry| entry.key.version == object.version && !entry.has_reason(LISTED));
     let Some(twin) = listed_twin(object, &stories).filter(|_| !keeps_own) else {
         return Ok(None);
     };
@@ -167,15 +167,10 @@ async fn has_come_by_itself(
     let stories = deps.ledger.stories_of_path(&object.path()).await?;
     let event = stories.iter().map(|story| &story.entry).find(|entry| {
         let version = &entry.key.version;
-        *version != by_tag && version.starts_with(&by_tag) && !has_reason(entry, LISTED)
+        *version != by_tag && version.starts_with(&by_tag) && !entry.has_reason(LISTED)
     });
     let Some(event) = event else { return Ok(false) };
     Ok(deps.ledger.withdraw(&object.ledger_key(), &event.key).await?)
-}
-
-/// Whether the entry's reason is of that name.
-pub(crate) fn has_reason(entry: &Entry, name: &str) -> bool {
-    entry.reason.as_ref().is_some_and(|reason| reason.starts_with(name))
 }
 
 /// Whether the object was left out as an older version, by who did not know its sequencer, and its

@@ -11,19 +11,25 @@ use crate::check::Against;
 use crate::error::Error;
 use crate::object_check::CheckedObject;
 
-/// The ledger's item of an object that this batch has committed; none of any other.
-pub(crate) async fn committed_before(
+/// Accepts an object that this batch has committed; none of any other. `extension` is that of the
+/// rows that were set aside then.
+///
+/// # Errors
+/// When the ledger cannot be asked.
+pub(crate) async fn accepted_before(
     against: &Against<'_>,
+    index: usize,
     object: &ObjectVersion,
-) -> Result<Option<Entry>, Error> {
+    extension: &str,
+) -> Result<Option<CheckedObject>, Error> {
     let entry = against.deps.ledger.find(&object.ledger_key()).await?;
     let is_ours = |entry: &Entry| entry.batch_id.as_ref() == Some(&against.batch.id);
-    Ok(entry.filter(|entry| entry.state == State::Committed && is_ours(entry)))
+    let entry = entry.filter(|entry| entry.state == State::Committed && is_ours(entry));
+    Ok(entry.map(|entry| accepted_again(against, index, object, &entry, extension)))
 }
 
-/// Accepts it with the counts of the attempt that loaded it. `extension` is that of the rows that
-/// were set aside then.
-pub(crate) fn accepted_again(
+/// Accepts it with the counts of the attempt that loaded it.
+fn accepted_again(
     against: &Against<'_>,
     index: usize,
     object: &ObjectVersion,

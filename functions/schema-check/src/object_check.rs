@@ -13,7 +13,7 @@ use landfall_runtime::NamedError;
 
 use crate::additions::{Addition, Additions, MAX_ADDITIONS, additions_of};
 use crate::check::Against;
-use crate::committed::{accepted_again, committed_before};
+use crate::committed::accepted_before;
 use crate::error::Error;
 use crate::output::{MAX_BAD_ROWS, MAX_CHANGES};
 use crate::rejected_records::RejectedRecords;
@@ -73,6 +73,7 @@ pub(crate) async fn check_object(
         );
         return Ok(refused_unread(index, "Contract.NotFound", message));
     };
+    let extension = rows_file(source).extension;
     let splits_off = against.contract.policy.on_bad_rows != OnBadRows::Reject;
     let mut set_aside = SetAside {
         rows: RejectedRows::new(
@@ -101,12 +102,10 @@ pub(crate) async fn check_object(
         Read::Unavailable(error, seen) => {
             set_aside.drop_all().await;
             *keys = seen;
-            return Ok(match committed_before(against, object).await? {
-                Some(entry) => {
-                    accepted_again(against, index, object, &entry, rows_file(source).extension)
-                }
-                None => refused_unread(index, error.name(), error.to_string()),
-            });
+            let before = accepted_before(against, index, object, extension).await?;
+            return Ok(
+                before.unwrap_or_else(|| refused_unread(index, error.name(), error.to_string()))
+            );
         }
     };
     let (drift, additions) = match file_columns(&file) {
@@ -120,17 +119,10 @@ pub(crate) async fn check_object(
     *keys = std::mem::take(&mut file.seen_keys);
     // Nor do a table and a memory that have changed since undo a commit.
     if !matches!(decision.verdict, Verdict::Accept | Verdict::Evolve) {
-        match committed_before(against, object).await {
-            Ok(None) => {}
-            Ok(Some(entry)) => {
-                set_aside.drop_all().await;
-                let extension = rows_file(source).extension;
-                return Ok(accepted_again(against, index, object, &entry, extension));
-            }
-            Err(error) => {
-                set_aside.drop_all().await;
-                return Err(error);
-            }
+        let before = accepted_before(against, index, object, extension).await;
+        if let Some(answer) = before.transpose() {
+            set_aside.drop_all().await;
+            return answer;
         }
     }
     let rejected_rows = if decision.may_load() {

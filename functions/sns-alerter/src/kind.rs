@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use landfall_messages::{AlertKind, AlertRequest, LedgerKey, ObjectCheck, ObjectVersion};
+use landfall_messages::{
+    AlertKind, AlertRequest, AppendOutput, LedgerKey, ObjectCheck, ObjectVersion,
+};
 
 /// The decision that lets reviewed files in.
 pub(crate) const APPROVE: &str = "approve";
@@ -89,24 +91,12 @@ impl File<'_> {
 
 /// What became of each file, in the batch's order.
 pub(crate) fn fates(request: &AlertRequest) -> Vec<File<'_>> {
-    let duplicates: HashSet<LedgerKey> = request
-        .append
-        .iter()
-        .flat_map(|append| &append.duplicates)
-        .map(ObjectVersion::ledger_key)
-        .collect();
-    let gone: HashSet<LedgerKey> = request
-        .append
-        .iter()
-        .flat_map(|append| &append.gone)
-        .map(ObjectVersion::ledger_key)
-        .collect();
-    let unanswered: HashSet<LedgerKey> = request
-        .append
-        .iter()
-        .flat_map(|append| &append.unanswered)
-        .map(ObjectVersion::ledger_key)
-        .collect();
+    let keys = |objects: fn(&AppendOutput) -> &[ObjectVersion]| -> HashSet<LedgerKey> {
+        request.append.iter().flat_map(objects).map(ObjectVersion::ledger_key).collect()
+    };
+    let duplicates = keys(|append| &append.duplicates);
+    let gone = keys(|append| &append.gone);
+    let unanswered = keys(|append| &append.unanswered);
     let committed = request.append.as_ref().is_some_and(|append| append.committed);
     let approved = request.decision.as_ref().is_some_and(|decision| decision.decision == APPROVE);
     // An execution that is still running waits for its reviewer; one that ended without an

@@ -4,7 +4,7 @@ use landfall_messages::{LedgerKey, ObjectDeletion};
 
 use crate::error::LedgerError;
 use crate::latest::rank;
-use crate::{Ledger, attribute, key, now, text};
+use crate::{Ledger, string, text};
 
 /// Sort key of the item that names a path's newest deletion. No version reads like it: they
 /// start with `v#` or `e#`.
@@ -38,25 +38,20 @@ impl Ledger {
         }
         let version = deletion.version_id.as_deref().unwrap_or_default();
         let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&deletion_of(&deletion.path))))
+            .update(&deletion_of(&deletion.path))
             .update_expression("SET #kind = :kind, #at = :at, #rank = :rank, #updatedAt = :now")
             .condition_expression("attribute_not_exists(#rank) OR #rank <= :rank")
             .expression_attribute_names("#kind", deletion_attribute::KIND)
             .expression_attribute_names("#at", deletion_attribute::AT)
             .expression_attribute_names("#rank", deletion_attribute::RANK)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":kind", text(&deletion.kind))
             .expression_attribute_values(":at", text(&deletion.deleted_at))
             .expression_attribute_values(
                 ":rank",
                 text(rank(&deletion.sequencer, &deletion.deleted_at, version)),
-            )
-            .expression_attribute_values(":now", text(now()));
+            );
         // A later deletion that is noted already stays.
-        self.applies(request).await?;
+        self.write_if_it_holds(request).await?;
         Ok(true)
     }
 
@@ -65,17 +60,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
     pub async fn deletion(&self, path: &str) -> Result<Option<Deletion>, LedgerError> {
-        let response = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&deletion_of(path))))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
-        let Some(item) = response.item else { return Ok(None) };
-        let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let Some(item) = self.item(&deletion_of(path)).await? else { return Ok(None) };
+        let attribute = |name: &str| string(&item, name);
         Ok(Some(Deletion {
             kind: attribute(deletion_attribute::KIND).unwrap_or_default(),
             deleted_at: attribute(deletion_attribute::AT).unwrap_or_default(),

@@ -108,6 +108,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether its reason is of that name, for instance `Overwrite.Ignored`.
+    pub fn has_reason(&self, name: &str) -> bool {
+        self.reason.as_ref().is_some_and(|reason| reason.starts_with(name))
+    }
+
     pub(crate) fn of(item: HashMap<String, AttributeValue>) -> Result<Self, LedgerError> {
         let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         let number = |name: &str| {

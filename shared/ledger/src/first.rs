@@ -6,7 +6,7 @@ use crate::entry::State;
 use crate::error::LedgerError;
 use crate::latest::rank_of_story;
 use crate::story::Story;
-use crate::{Ledger, attribute, key, now, text};
+use crate::{Ledger, attribute, key, string, text};
 
 /// Sort key of the item that names the first version of a path. No version reads like it: they
 /// start with `v#` or `e#`.
@@ -68,36 +68,21 @@ impl Ledger {
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
     pub async fn leave_out(&self, own: &LedgerKey, reason: &str) -> Result<(), LedgerError> {
         let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(own)))
+            .update(own)
             .update_expression("SET #state = :duplicate, #reason = :reason, #updatedAt = :now")
             .condition_expression("#state = :received")
             .expression_attribute_names("#state", attribute::STATE)
             .expression_attribute_names("#reason", attribute::REASON)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":received", text(State::Received.name()))
-            .expression_attribute_values(":reason", text(reason))
-            .expression_attribute_values(":now", text(now()));
-        self.applies(request).await?;
-        Ok(())
+            .expression_attribute_values(":reason", text(reason));
+        self.write_if_it_holds(request).await
     }
 
     /// The first version of the key as it is registered, by a strongly consistent read.
     async fn registered_first(&self, own: &LedgerKey) -> Result<Option<String>, LedgerError> {
-        let response = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&first_of(own))))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
-        let item = response.item.unwrap_or_default();
-        Ok(item.get(FIRST_VERSION).and_then(|value| value.as_s().ok()).cloned())
+        let item = self.item(&first_of(own)).await?.unwrap_or_default();
+        Ok(string(&item, FIRST_VERSION))
     }
 
     /// The first version of the key: this one, when none was registered before.
@@ -115,8 +100,7 @@ impl Ledger {
             .await
             .map_err(|error| LedgerError::of("UpdateItem", &self.table, error))?;
         let attributes = response.attributes.unwrap_or_default();
-        let first = attributes.get(FIRST_VERSION).and_then(|value| value.as_s().ok());
-        Ok(first.cloned().unwrap_or_default())
+        Ok(string(&attributes, FIRST_VERSION).unwrap_or_default())
     }
 
     /// Makes this version the first in the place of another; false when that is not the first

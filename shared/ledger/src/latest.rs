@@ -8,7 +8,7 @@ use crate::error::LedgerError;
 use crate::owners::{OwnerState, OwnerStatus};
 use crate::runs::RunOfBatch;
 use crate::story::Story;
-use crate::{Ledger, attribute, key, now, text};
+use crate::{Ledger, attribute, string, text};
 
 /// Sort key of the item that names the newest version of a path. No version reads like it:
 /// they start with `v#` or `e#`.
@@ -90,8 +90,7 @@ impl Entry {
 
     /// Whether it was left out for the sake of a newer version.
     pub fn is_superseded(&self) -> bool {
-        self.state == State::Duplicate
-            && self.reason.as_ref().is_some_and(|reason| reason.starts_with(SUPERSEDED))
+        self.state == State::Duplicate && self.has_reason(SUPERSEDED)
     }
 }
 
@@ -109,10 +108,7 @@ impl Ledger {
         object: &ObjectVersion,
     ) -> Result<Option<String>, LedgerError> {
         let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&latest_of(object))))
+            .update(&latest_of(object))
             .update_expression("SET #latest = :own, #rank = :rank, #updatedAt = :now")
             .condition_expression(
                 "attribute_not_exists(#rank) OR (#rank <= :rank AND (#latest = :own \
@@ -123,11 +119,9 @@ impl Ledger {
             .expression_attribute_names("#rank", latest_attribute::RANK)
             .expression_attribute_names("#listedRank", latest_attribute::LISTED_RANK)
             .expression_attribute_names("#listedTime", latest_attribute::LISTED_TIME)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":own", text(&object.version))
             .expression_attribute_values(":rank", text(rank_of(object)))
-            .expression_attribute_values(":time", text(&object.event_time))
-            .expression_attribute_values(":now", text(now()));
+            .expression_attribute_values(":time", text(&object.event_time));
         if self.applies(request).await? { Ok(None) } else { self.newer_version(object).await }
     }
 
@@ -149,17 +143,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
     pub async fn latest(&self, object: &ObjectVersion) -> Result<Option<Latest>, LedgerError> {
-        let response = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&latest_of(object))))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
-        let item = response.item.unwrap_or_default();
-        let attribute = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let item = self.item(&latest_of(object)).await?.unwrap_or_default();
+        let attribute = |name: &str| string(&item, name);
         let (Some(version), Some(rank)) =
             (attribute(latest_attribute::VERSION), attribute(latest_attribute::RANK))
         else {
@@ -182,20 +167,15 @@ impl Ledger {
         let reason = "Overwrite.Newest: its event says that it is the newest version of the key; \
                       it had been left out as an older one";
         let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&entry.key)))
+            .update(&entry.key)
             .update_expression("SET #state = :state, #reason = :reason, #updatedAt = :now")
             .condition_expression("#state = :duplicate AND #reason = :was")
             .expression_attribute_names("#state", attribute::STATE)
             .expression_attribute_names("#reason", attribute::REASON)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":state", text(state.name()))
             .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":was", text(was))
-            .expression_attribute_values(":reason", text(reason))
-            .expression_attribute_values(":now", text(now()));
+            .expression_attribute_values(":reason", text(reason));
         self.applies(request).await
     }
 

@@ -128,16 +128,7 @@ impl Ledger {
     /// [`LedgerError`] when DynamoDB cannot be asked, refuses, or holds an item that is not
     /// one of ours.
     pub async fn find(&self, ledger_key: &LedgerKey) -> Result<Option<Entry>, LedgerError> {
-        let response = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(ledger_key)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
-        response.item.map(Entry::of).transpose()
+        self.item(ledger_key).await?.map(Entry::of).transpose()
     }
 
     /// Writes how an object version's story ended.
@@ -157,10 +148,7 @@ impl Ledger {
         let mut expression =
             "SET #state = :state, #batch = :batch, #rows = :rows, #updatedAt = :now".to_owned();
         let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(ledger_key)))
+            .update(ledger_key)
             .condition_expression(if settlement.state == State::Committed {
                 "attribute_not_exists(#batch) OR #batch = :owner"
             } else {
@@ -172,12 +160,10 @@ impl Ledger {
             .expression_attribute_names("#batch", attribute::BATCH_ID)
             .expression_attribute_names("#rows", attribute::ROWS)
             .expression_attribute_names("#reason", attribute::REASON)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":owner", text(owner))
             .expression_attribute_values(":state", text(settlement.state.name()))
             .expression_attribute_values(":batch", text(&settlement.batch_id))
-            .expression_attribute_values(":rows", number(settlement.rows))
-            .expression_attribute_values(":now", text(now()));
+            .expression_attribute_values(":rows", number(settlement.rows));
         if settlement.state != State::Committed {
             request =
                 request.expression_attribute_values(":committed", text(State::Committed.name()));
@@ -208,6 +194,38 @@ impl Ledger {
             None => expression.push_str(" REMOVE #reason"),
         }
         self.applies(request.update_expression(expression)).await
+    }
+
+    /// The item of that key, by a strongly consistent read.
+    async fn item(
+        &self,
+        ledger_key: &LedgerKey,
+    ) -> Result<Option<HashMap<String, AttributeValue>>, LedgerError> {
+        let response = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(ledger_key)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
+        Ok(response.item)
+    }
+
+    /// An update that sets `#updatedAt` to `:now`, among others.
+    fn update(&self, ledger_key: &LedgerKey) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(ledger_key)))
+            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
+            .expression_attribute_values(":now", text(now()))
+    }
+
+    /// Writes, unless the condition does not hold: somebody else has moved on already.
+    async fn write_if_it_holds(&self, request: UpdateItemFluentBuilder) -> Result<(), LedgerError> {
+        self.applies(request).await.map(|_| ())
     }
 
     /// Whether the write went through: false when its condition does not hold.
@@ -243,6 +261,10 @@ pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
 
 pub(crate) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
+}
+
+pub(crate) fn string(item: &HashMap<String, AttributeValue>, name: &str) -> Option<String> {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned()
 }
 
 pub(crate) fn now() -> String {

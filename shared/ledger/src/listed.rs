@@ -12,7 +12,7 @@ use crate::entry::State;
 use crate::error::LedgerError;
 use crate::latest::{Latest, latest_attribute, latest_of, rank_of};
 use crate::story::Story;
-use crate::{Ledger, attribute, key, now, text};
+use crate::{Ledger, attribute, key, text};
 
 /// What the reason begins with of an event's version that a backfill had registered before, under
 /// another name. The backfill's stands.
@@ -44,10 +44,7 @@ impl Ledger {
             return Ok(Some(ranked));
         }
         let mut request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(&latest_of(object))))
+            .update(&latest_of(object))
             .update_expression(
                 "SET #latest = :own, #rank = :rank, #listedRank = :rank, #listedTime = :time, \
                  #updatedAt = :now",
@@ -56,11 +53,9 @@ impl Ledger {
             .expression_attribute_names("#rank", latest_attribute::RANK)
             .expression_attribute_names("#listedRank", latest_attribute::LISTED_RANK)
             .expression_attribute_names("#listedTime", latest_attribute::LISTED_TIME)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":own", text(&object.version))
             .expression_attribute_values(":rank", text(rank_of(&ranked)))
-            .expression_attribute_values(":time", text(&ranked.event_time))
-            .expression_attribute_values(":now", text(now()));
+            .expression_attribute_values(":time", text(&ranked.event_time));
         request = match seen {
             Some(seen) => request
                 .condition_expression("#rank = :seen")
@@ -114,10 +109,7 @@ impl Ledger {
         let reason =
             format!("{ANNOUNCED}: its event came at the same time, as {}", announced.version);
         let request = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(listed)))
+            .update(listed)
             .update_expression("SET #state = :duplicate, #reason = :reason, #updatedAt = :now")
             .condition_expression(
                 "#state = :received AND #sequencer = :none AND attribute_not_exists(#batch)",
@@ -126,12 +118,10 @@ impl Ledger {
             .expression_attribute_names("#reason", attribute::REASON)
             .expression_attribute_names("#sequencer", attribute::SEQUENCER)
             .expression_attribute_names("#batch", attribute::BATCH_ID)
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":received", text(State::Received.name()))
             .expression_attribute_values(":none", text(""))
-            .expression_attribute_values(":reason", text(reason))
-            .expression_attribute_values(":now", text(now()));
+            .expression_attribute_values(":reason", text(reason));
         self.applies(request).await
     }
 }

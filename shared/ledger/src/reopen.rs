@@ -1,14 +1,13 @@
 //! What operators do: give an object version whose story ended without its rows to a new batch,
 //! and write down again what the table says was committed.
 
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use landfall_messages::LedgerKey;
 
 use crate::entry::{Entry, Owner, Settlement, State};
 use crate::error::LedgerError;
 use crate::owners::{OwnerState, OwnerStatus};
-use crate::{Ledger, attribute, key, now, number, text};
+use crate::{Ledger, attribute, number, text};
 
 /// What [`Ledger::reopen`] came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,15 +55,10 @@ impl Ledger {
         if !entry.state.can_be_reopened() {
             return Ok(Reopening::NotOpenable);
         }
-        if let (Some(batch_id), Some(execution_arn)) = (&entry.batch_id, &entry.execution_arn) {
-            let previous =
-                Owner { batch_id: batch_id.clone(), execution_arn: execution_arn.clone() };
-            let run = self.run_of_batch(batch_id).await?;
-            match owners.state_of(&previous, &run).await? {
-                OwnerState::Alive => return Ok(Reopening::OwnerAlive),
-                OwnerState::Stopping => return Ok(Reopening::OwnerStopping),
-                OwnerState::Over => {}
-            }
+        match self.state_of_owner(owners, entry).await? {
+            OwnerState::Alive => return Ok(Reopening::OwnerAlive),
+            OwnerState::Stopping => return Ok(Reopening::OwnerStopping),
+            OwnerState::Over => {}
         }
         let previous = entry.batch_id.iter().map(text).collect();
         let request = self
@@ -202,15 +196,6 @@ impl Ledger {
             None => request.condition_expression("attribute_not_exists(#updatedAt)"),
         };
         self.applies(request).await
-    }
-
-    fn update(&self, ledger_key: &LedgerKey) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(ledger_key)))
-            .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
-            .expression_attribute_values(":now", text(now()))
     }
 }
 

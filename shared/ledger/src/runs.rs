@@ -2,23 +2,23 @@
 //!
 //! Two items per batch that goes to Glue. The guard, `batch#<batch id>` / `glue`, says
 //! whether a run was started for the batch, and for which of its objects: `StartJobRun` has no
-//! idempotency token, so this item is what keeps a retry from starting a second one. The run, `glue-run#<run id>` /
-//! `run`, says which execution waits for it.
+//! idempotency token, so this item is what keeps a retry from starting a second one. The run,
+//! `glue-run#<run id>` / `run`, says which execution waits for it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::update_item::{
     UpdateItemError, builders::UpdateItemFluentBuilder,
 };
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use chrono::Utc;
 use landfall_messages::marker::short_digest;
 use landfall_messages::{LedgerKey, ObjectVersion};
 
 use crate::entry::Owner;
 use crate::error::LedgerError;
-use crate::{Ledger, RETURN_OLD, attribute, key, now, number, text};
+use crate::{Ledger, RETURN_OLD, attribute, key, now, number, string, text};
 
 /// A run of the Glue job, and who waits for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,9 +164,7 @@ impl Ledger {
             .condition_expression("attribute_not_exists(#runId)")
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_names("#runId", run_attribute::RUN_ID);
-        // Where the condition does not hold, somebody else has moved on already.
-        self.applies(request).await?;
-        Ok(())
+        self.write_if_it_holds(request).await
     }
 
     /// Gives the right back without an answer: whether a run was started is not known. Until
@@ -192,9 +190,7 @@ impl Ledger {
             .expression_attribute_names("#heldUntil", run_attribute::HELD_UNTIL)
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
             .expression_attribute_values(":until", number(seconds + listed_after.as_secs()));
-        // Where the condition does not hold, somebody else has moved on already.
-        self.applies(request).await?;
-        Ok(())
+        self.write_if_it_holds(request).await
     }
 
     /// Writes down what the run that is about to be started loads. The caller has the right to
@@ -215,9 +211,7 @@ impl Ledger {
             .expression_attribute_names("#loads", run_attribute::LOADS)
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
             .expression_attribute_values(":loads", text(digests.join(",")));
-        // Where the condition does not hold, somebody else has moved on already.
-        self.applies(request).await?;
-        Ok(())
+        self.write_if_it_holds(request).await
     }
 
     /// Whether the batch's run was started for all of these objects. The batch may have taken one
@@ -345,9 +339,7 @@ impl Ledger {
             .expression_attribute_names("#runId", run_attribute::RUN_ID)
             .expression_attribute_names("#endedRunId", run_attribute::ENDED_RUN_ID)
             .expression_attribute_values(":runId", text(&run.run_id));
-        // Where the condition does not hold, somebody else has moved on already.
-        self.applies(request).await?;
-        Ok(())
+        self.write_if_it_holds(request).await
     }
 
     fn update_guard(&self, batch_id: &str) -> UpdateItemFluentBuilder {
@@ -358,22 +350,6 @@ impl Ledger {
             .expression_attribute_names("#updatedAt", attribute::UPDATED_AT)
             .expression_attribute_values(":updatedAt", text(now()))
     }
-
-    async fn item(
-        &self,
-        ledger_key: &LedgerKey,
-    ) -> Result<Option<HashMap<String, AttributeValue>>, LedgerError> {
-        let response = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(key(ledger_key)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| LedgerError::of("GetItem", &self.table, error))?;
-        Ok(response.item)
-    }
 }
 
 fn guard_key(batch_id: &str) -> LedgerKey {
@@ -382,10 +358,6 @@ fn guard_key(batch_id: &str) -> LedgerKey {
 
 fn run_key(run_id: &str) -> LedgerKey {
     LedgerKey { path: format!("glue-run#{run_id}"), version: "run".to_owned() }
-}
-
-fn string(item: &HashMap<String, AttributeValue>, name: &str) -> Option<String> {
-    item.get(name).and_then(|value| value.as_s().ok()).cloned()
 }
 
 #[cfg(test)]

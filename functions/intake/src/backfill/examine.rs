@@ -14,7 +14,7 @@ use crate::arrival::is_own;
 use crate::contracts::Document;
 use crate::error::Error;
 use crate::matching::{self, Claim};
-use crate::register::{has_reason, on_overwrite};
+use crate::register::on_overwrite;
 
 use super::key;
 
@@ -168,7 +168,7 @@ fn known_as(current: ObjectVersion, stories: &[Story]) -> (ObjectVersion, Option
     };
     let exact = stories.iter().find(|story| story.entry.key.version == current.version);
     let known = exact
-        .filter(|story| !has_reason(&story.entry, ANNOUNCED))
+        .filter(|story| !story.entry.has_reason(ANNOUNCED))
         .or_else(|| stories.iter().find(|story| is_by_tag(story)))
         .or(exact);
     let Some(story) = known else { return (current, None) };
