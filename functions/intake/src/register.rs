@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::{StreamExt, stream};
 use landfall_contract::OnOverwrite;
-use landfall_ledger::{Arrival as Receipt, Entry, LISTED, State, listed_twin, superseded};
+use landfall_ledger::{Arrival as Receipt, Entry, LISTED, State, superseded};
 use landfall_messages::ObjectVersion;
 
 use crate::arrival::{Arrival, Failures};
@@ -98,57 +98,39 @@ pub(crate) async fn receive_one(
     Ok(Some(object.clone()))
 }
 
-/// Registers the delivery under the name that the write has in the ledger: an event that names no
-/// version id is called otherwise than a backfill has called it, which may have come first.
+/// Registers the delivery, under the name that the write has in the ledger: where an event names no
+/// version id, a backfill that came first has called it otherwise.
 async fn receive_by_name(
     deps: &Deps,
     object: &ObjectVersion,
     claim: &Claim,
 ) -> Result<(ObjectVersion, Receipt), Error> {
     let dataset = problem::dataset(claim);
-    let may_be_listed = matches!(claim, Claim::Contract(_)) && object.version_id.is_none();
-    if may_be_listed && let Some(listed) = as_listed(deps, object, false).await? {
-        let receipt = deps.ledger.receive(&dataset, &listed).await?;
-        return Ok((listed, receipt));
-    }
     let receipt = deps.ledger.receive(&dataset, object).await?;
-    // A backfill may have registered it in between. It looks again as well after it has written, so
-    // that one of the two sees the other.
-    if may_be_listed
-        && receipt == Receipt::New
-        && let Some(listed) = as_listed(deps, object, true).await?
-    {
-        let reason = format!("{LISTED}: a backfill has registered it as {}", listed.version);
-        deps.ledger.leave_out(&object.ledger_key(), &reason).await?;
-        let receipt = deps.ledger.receive(&dataset, &listed).await?;
-        return Ok((listed, receipt));
+    let has_one_name = object.version_id.is_some() || object.sequencer.is_empty();
+    if has_one_name || !matches!(claim, Claim::Contract(_)) || keeps_its_name(&receipt, claim) {
+        return Ok((object.clone(), receipt));
     }
-    Ok((object.clone(), receipt))
+    match deps.ledger.go_by_listed_name(object).await? {
+        Some(listed) => {
+            let receipt = deps.ledger.receive(&dataset, &listed).await?;
+            Ok((listed, receipt))
+        }
+        // Given up before or not, it is open now.
+        None => Ok((object.clone(), Receipt::New)),
+    }
 }
 
-/// The event's object under the name by which a backfill has registered it; none when none has. An
-/// event that has its own name already keeps it, unless that is new and nobody can have used it.
-async fn as_listed(
-    deps: &Deps,
-    object: &ObjectVersion,
-    own_is_new: bool,
-) -> Result<Option<ObjectVersion>, Error> {
-    let stories = deps.ledger.stories_of_path(&object.path()).await?;
-    let keeps_own = !own_is_new
-        && stories
-            .iter()
-            .map(|story| &story.entry)
-            .any(|entry| entry.key.version == object.version && !entry.has_reason(LISTED));
-    let Some(twin) = listed_twin(object, &stories).filter(|_| !keeps_own) else {
-        return Ok(None);
-    };
-    let name = &twin.entry.key;
-    if !deps.ledger.announce(name, object).await? {
-        return Ok(None);
+/// Whether the event's own name may be in use, so that it takes no other.
+fn keeps_its_name(receipt: &Receipt, claim: &Claim) -> bool {
+    match receipt {
+        Receipt::New => false,
+        Receipt::Known(entry) if entry.has_reason(LISTED) => false,
+        // Where one version of a key counts, it may be registered as that one already. Of two names
+        // of one write, one counts then.
+        Receipt::Known(_) if on_overwrite(claim) != OnOverwrite::Append => true,
+        Receipt::Known(entry) => entry.state != State::Received,
     }
-    let version = name.version.clone();
-    let version_id = version.strip_prefix("v#").map(str::to_owned);
-    Ok(Some(ObjectVersion { version, version_id, ..object.clone() }))
 }
 
 /// Whether the event of a listed object that has no version id was registered a moment before,

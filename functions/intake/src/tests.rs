@@ -210,6 +210,15 @@ impl Fixture {
         self.world.lock().unwrap().puts.clone()
     }
 
+    /// As if nothing had been started and planned.
+    pub(crate) fn forget_executions(&self) {
+        self.set(|world| {
+            world.started.clear();
+            world.executions.clear();
+            world.puts.clear();
+        });
+    }
+
     /// Somebody ran an execution of that name, and it has succeeded.
     pub(crate) fn ended(&self, name: &str) {
         self.set(|world| {

@@ -44,8 +44,8 @@ fn is_of(entry: &Entry, owner: &Owner) -> bool {
 impl Ledger {
     /// Claims each object for the owner.
     ///
-    /// An object can be claimed when nobody owns it, when this owner does, or when its
-    /// owner's execution is over and did not settle it.
+    /// An object can be claimed when nobody owns it and it was not left out, when this owner owns
+    /// it, or when its owner's execution is over and did not settle it.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB, Step Functions or Glue cannot be asked or refuse.
@@ -185,9 +185,11 @@ impl Ledger {
         let request = self
             .claim_request(object, owner, "")
             .condition_expression(
-                "attribute_not_exists(#batch) \
+                "(attribute_not_exists(#batch) \
+                 AND (attribute_not_exists(#state) OR #state <> :duplicate)) \
                  OR (#batch = :batch AND #state IN (:received, :claimed, :failed))",
             )
+            .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":received", text(State::Received.name()))
             .expression_attribute_values(":failed", text(State::Failed.name()));
         self.attempt(object, request).await

@@ -61,12 +61,13 @@ impl Ledger {
         Ok(Some(first))
     }
 
-    /// Says that an object version is left out for the sake of an earlier one. What has been
-    /// dealt with in the meantime stays as it is.
+    /// Says that an object version is left out for the sake of another one. Nobody can claim it
+    /// from now on. False when somebody has before: what was dealt with in the meantime stays as it
+    /// is.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
-    pub async fn leave_out(&self, own: &LedgerKey, reason: &str) -> Result<(), LedgerError> {
+    pub async fn leave_out(&self, own: &LedgerKey, reason: &str) -> Result<bool, LedgerError> {
         let request = self
             .update(own)
             .update_expression("SET #state = :duplicate, #reason = :reason, #updatedAt = :now")
@@ -76,7 +77,7 @@ impl Ledger {
             .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":received", text(State::Received.name()))
             .expression_attribute_values(":reason", text(reason));
-        self.write_if_it_holds(request).await
+        self.applies(request).await
     }
 
     /// The first version of the key as it is registered, by a strongly consistent read.
@@ -233,11 +234,12 @@ mod tests {
         let ledger = Ledger::new(table.client(), "ledger");
         let own = object("v#1");
         ledger.receive("orders", &own).await.unwrap();
-        ledger.leave_out(&own.ledger_key(), "Overwrite.Ignored: v#0 came first").await.unwrap();
+        let reason = "Overwrite.Ignored: v#0 came first";
+        assert!(ledger.leave_out(&own.ledger_key(), reason).await.unwrap());
         let entry = ledger.find(&own.ledger_key()).await.unwrap().unwrap();
         assert_eq!((entry.state, entry.reason.is_some()), (State::Duplicate, true));
         set_state(&table, "v#1", State::Committed);
-        ledger.leave_out(&own.ledger_key(), "late").await.unwrap();
+        assert!(!ledger.leave_out(&own.ledger_key(), "late").await.unwrap());
         let entry = ledger.find(&own.ledger_key()).await.unwrap().unwrap();
         assert_eq!(entry.state, State::Committed);
     }

@@ -345,7 +345,7 @@ mod tests {
                 ledger.claim(&OVER, std::slice::from_ref(&one), &owner("old")).await.unwrap();
                 assert!(ledger.supersede(&one, &owner("old"), "v#0B").await.unwrap());
             } else {
-                ledger.leave_out(&one.ledger_key(), &superseded("v#0B")).await.unwrap();
+                assert!(ledger.leave_out(&one.ledger_key(), &superseded("v#0B")).await.unwrap());
             }
             let entry = ledger.find(&one.ledger_key()).await.unwrap().unwrap();
             assert!(entry.is_superseded());
@@ -365,7 +365,7 @@ mod tests {
             ledger.receive("orders", version).await.unwrap();
             ledger.register_latest(version).await.unwrap();
         }
-        ledger.leave_out(&one.ledger_key(), &superseded("v#0B")).await.unwrap();
+        assert!(ledger.leave_out(&one.ledger_key(), &superseded("v#0B")).await.unwrap());
         let may_have_rows = async || {
             let older = ledger.older_versions(&three).await.unwrap();
             assert_eq!(older.len(), 2, "all of them, and not itself");

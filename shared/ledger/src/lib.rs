@@ -29,7 +29,7 @@ pub use deletion::Deletion;
 pub use entry::{Arrival, Entry, Owner, Settlement, State};
 pub use error::LedgerError;
 pub use latest::{Latest, superseded};
-pub use listed::{ANNOUNCED, LISTED, listed_twin};
+pub use listed::{ANNOUNCED, LISTED};
 pub use owners::{ExecutionOwners, OwnerState, OwnerStatus};
 pub use reopen::Reopening;
 pub use runs::*;
@@ -84,6 +84,11 @@ impl Ledger {
         dataset: &str,
         object: &ObjectVersion,
     ) -> Result<Arrival, LedgerError> {
+        // A list knows none, and does not take away what an event has said.
+        let sequencer = match object.sequencer.is_empty() {
+            true => "if_not_exists(#sequencer, :sequencer)",
+            false => ":sequencer",
+        };
         let response = self
             .client
             .update_item()
@@ -94,7 +99,9 @@ impl Ledger {
                  #state = if_not_exists(#state, :received), \
                  #dataset = :dataset, \
                  #receivedAt = if_not_exists(#receivedAt, :now), #updatedAt = :now, \
-                 #etag = :etag, #size = :size, #sequencer = :sequencer, #eventTime = :eventTime",
+                 #etag = :etag, #size = :size, #eventTime = :eventTime, #sequencer = "
+                    .to_owned()
+                    + sequencer,
             )
             .expression_attribute_names("#deliveries", attribute::DELIVERIES)
             .expression_attribute_names("#state", attribute::STATE)

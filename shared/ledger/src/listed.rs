@@ -3,7 +3,7 @@
 //!
 //! Two things that an event says are not known of such a version. Its sequencer, by which versions
 //! of a key are told older from newer ([`Ledger::register_listed`]). And, where the bucket keeps no
-//! versions, its name: an event's has the sequencer in it ([`listed_twin`]).
+//! versions, its name: an event's has the sequencer in it ([`Ledger::go_by_listed_name`]).
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use landfall_messages::{LedgerKey, ObjectVersion};
@@ -71,12 +71,57 @@ impl Ledger {
         Ok(own.and_then(|own| following(object, Some(&own))))
     }
 
-    /// Gives a listed version the sequencer of the event that turned out to be its own, so that no
-    /// other event is taken for it. False when one has been, or the version was left out.
+    /// The event's object under the name by which a backfill has registered the same write, which
+    /// is the event's name from now on; `None` when it keeps its own. For events that name no
+    /// version id, once their own name is registered, and whenever they are delivered again before
+    /// anybody has claimed it.
+    ///
+    /// A backfill looks for the event's name after it has registered its own as well, so that one of
+    /// the two sees the other. When both do, the event gives its name up first, so that nobody can
+    /// claim it, and then takes the listed one, unless the backfill has withdrawn that.
     ///
     /// # Errors
-    /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
-    pub async fn announce(
+    /// [`LedgerError`] when DynamoDB cannot be asked or refuses. The event is to be delivered again.
+    pub async fn go_by_listed_name(
+        &self,
+        object: &ObjectVersion,
+    ) -> Result<Option<ObjectVersion>, LedgerError> {
+        let own = object.ledger_key();
+        let stories = self.stories_of_path(&own.path).await?;
+        let given_up = stories
+            .iter()
+            .find(|story| story.entry.key == own && story.entry.has_reason(LISTED))
+            .and_then(|story| story.entry.reason.clone());
+        let Some(twin) = listed_twin(object, &stories).map(|story| &story.entry.key) else {
+            if let Some(reason) = given_up {
+                self.take_back(&own, &reason).await?;
+            }
+            return Ok(None);
+        };
+        let reason = match given_up {
+            Some(reason) => reason,
+            None => {
+                let reason = format!("{LISTED}: a backfill has registered it as {}", twin.version);
+                if !self.leave_out(&own, &reason).await? {
+                    // Somebody has claimed it meanwhile: a delivery that found no other name, so the
+                    // backfill finds this one.
+                    return Ok(None);
+                }
+                reason
+            }
+        };
+        if !self.announce(twin, object).await? {
+            self.take_back(&own, &reason).await?;
+            return Ok(None);
+        }
+        let version = twin.version.clone();
+        let version_id = version.strip_prefix("v#").map(str::to_owned);
+        Ok(Some(ObjectVersion { version, version_id, ..object.clone() }))
+    }
+
+    /// Gives a listed version the sequencer of the event that turned out to be its own, so that no
+    /// other event is taken for it. False when one has been, or the version was left out.
+    async fn announce(
         &self,
         listed: &LedgerKey,
         object: &ObjectVersion,
@@ -87,13 +132,29 @@ impl Ledger {
             .table_name(&self.table)
             .set_key(Some(key(listed)))
             .update_expression("SET #sequencer = :own")
-            .condition_expression("#state <> :duplicate AND #sequencer IN (:none, :own)")
+            .condition_expression(
+                "#sequencer = :own OR (#sequencer = :none AND #state <> :duplicate)",
+            )
             .expression_attribute_names("#state", attribute::STATE)
             .expression_attribute_names("#sequencer", attribute::SEQUENCER)
             .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
             .expression_attribute_values(":none", text(""))
             .expression_attribute_values(":own", text(&object.sequencer));
         self.applies(request).await
+    }
+
+    /// Opens an event's name again that was given up for one that the backfill has withdrawn.
+    async fn take_back(&self, own: &LedgerKey, reason: &str) -> Result<(), LedgerError> {
+        let request = self
+            .update(own)
+            .update_expression("SET #state = :received, #updatedAt = :now REMOVE #reason")
+            .condition_expression("#state = :duplicate AND #reason = :reason")
+            .expression_attribute_names("#state", attribute::STATE)
+            .expression_attribute_names("#reason", attribute::REASON)
+            .expression_attribute_values(":received", text(State::Received.name()))
+            .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
+            .expression_attribute_values(":reason", text(reason));
+        self.write_if_it_holds(request).await
     }
 
     /// Leaves a listed version out whose event was registered under another name. False when the
@@ -160,9 +221,10 @@ fn seconds(time: &str) -> Option<i64> {
 /// Of the stories of an event's path, that of the version under which a backfill has registered the
 /// same write; for events that name no version id.
 ///
-/// It has the same bytes, by its entity tag. No event was taken for it yet, and this one's write was
-/// there when the backfill looked: the same bytes that are uploaded again later are another version.
-pub fn listed_twin<'a>(object: &ObjectVersion, stories: &'a [Story]) -> Option<&'a Story> {
+/// It has the same bytes, by its entity tag. Either it was taken for this event's before; or no
+/// event was yet, and this one's write was there when the backfill looked: the same bytes that are
+/// uploaded again later are another version.
+fn listed_twin<'a>(object: &ObjectVersion, stories: &'a [Story]) -> Option<&'a Story> {
     if object.version_id.is_some() || object.sequencer.is_empty() || object.etag.is_empty() {
         return None;
     }
@@ -171,14 +233,11 @@ pub fn listed_twin<'a>(object: &ObjectVersion, stories: &'a [Story]) -> Option<&
         let version = &story.entry.key.version;
         let has_its_bytes = *version == by_tag
             || (version.starts_with("v#") && story.etag.as_ref() == Some(&object.etag));
-        let is_free = match story.sequencer.as_deref() {
-            None | Some("") => was_there(object, story),
+        let is_its_own = match story.sequencer.as_deref() {
+            None | Some("") => story.entry.state != State::Duplicate && was_there(object, story),
             Some(sequencer) => sequencer == object.sequencer,
         };
-        *version != object.version
-            && has_its_bytes
-            && is_free
-            && story.entry.state != State::Duplicate
+        *version != object.version && has_its_bytes && is_its_own
     })
 }
 

@@ -2,6 +2,9 @@
 //! the versions of a key the newest counts.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures::channel::oneshot;
+use landfall_ledger::{LedgerError, Owner, Settlement, State, Story};
+use landfall_testing::service::{Fault, Then};
 
 use super::*;
 
@@ -129,7 +132,8 @@ async fn a_write_is_loaded_once_whether_a_backfill_or_its_event_comes_first() {
         }
         let started = fixture.started()[0].batch.objects[0].clone();
         assert_eq!((started.version.as_str(), started.sequencer.as_str()), (listed, "0A"));
-        assert_eq!(state(&fixture, "e#etag-of-event#0A"), None, "one name for it");
+        let own = fixture.table.text(PATH, "e#etag-of-event#0A", "reason").unwrap();
+        assert!(own.starts_with("Object.Listed: ") && own.ends_with(listed), "{own}");
 
         // The same bytes again are another write.
         assert!(fixture.deliver(&[upload("", "0B", 13)]).await.is_empty());
@@ -141,7 +145,7 @@ async fn a_write_is_loaded_once_whether_a_backfill_or_its_event_comes_first() {
     }
 }
 
-/// The backfill registers its name after the event has looked for one, and before it has its own.
+/// The backfill registers its name right before the event does.
 #[tokio::test]
 async fn an_event_gives_its_own_name_up_for_one_that_is_listed_meanwhile() {
     let fixture = Fixture::orders();
@@ -170,8 +174,7 @@ async fn an_event_gives_its_own_name_up_for_one_that_is_listed_meanwhile() {
     assert_eq!(fixture.started()[1].batch.objects[0].version, "e#etag-of-event#");
 }
 
-/// The event registers its name after the backfill has looked for one, and looked for no other
-/// since.
+/// The event registers its name right before the backfill does.
 #[tokio::test]
 async fn a_backfill_gives_its_name_up_for_an_event_that_came_meanwhile() {
     let fixture = Fixture::orders();
@@ -193,4 +196,149 @@ async fn a_backfill_gives_its_name_up_for_an_event_that_came_meanwhile() {
     // Later ones know it by its event's name.
     let objects = backfilled(&fixture).await;
     assert_eq!(objects[0].version, "e#etag-of-event#0A");
+}
+
+/// Who has to do with a write: its event, a backfill of its path, and what they have started.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Actor {
+    Event,
+    Backfill,
+    Executions,
+}
+
+impl Actor {
+    /// Whether it came to its end.
+    async fn acts(self, fixture: &Fixture) -> bool {
+        match self {
+            Self::Event => fixture.deliver(&[upload("", "0A", 11)]).await.is_empty(),
+            Self::Backfill => {
+                let objects = listed(&["orders/a.csv"]);
+                let task = BackfillTask::PlanObjects { backfill: backfill(false), objects };
+                super::super::backfill(&fixture.deps, task).await.is_ok()
+            }
+            Self::Executions => load(fixture).await.is_ok(),
+        }
+    }
+
+    async fn acts_until_done(self, fixture: &Fixture) {
+        while !self.acts(fixture).await {}
+    }
+}
+
+/// Lets everything that was started and planned load what it can claim.
+async fn load(fixture: &Fixture) -> Result<(), LedgerError> {
+    for input in fixture.started().into_iter().chain(planned(fixture)) {
+        let owner = Owner { batch_id: input.batch.id, execution_arn: "arn".into() };
+        let (ledger, owners) = (&fixture.deps.ledger, &fixture.deps.owners);
+        for object in ledger.claim(owners, &input.batch.objects, &owner).await?.ours {
+            let commit = Settlement::committed(owner.batch_id.clone(), "42".into(), 1);
+            assert!(ledger.settle(&object.ledger_key(), &owner.batch_id, &commit).await?);
+        }
+    }
+    Ok(())
+}
+
+/// The inner actor acts at those calls of the outer one, counted from one to the next, and a call
+/// fails. Whether the outer one came to its end.
+async fn meet(
+    fixture: &Fixture,
+    outer: Actor,
+    inner: Actor,
+    at: &[usize],
+    fails: Option<(usize, Fault)>,
+) -> bool {
+    let calls = &fixture.table.calls;
+    if let Some((nth, fault)) = fails {
+        calls.interrupt(nth, Then::Fault(fault));
+    }
+    let outer_acts = async {
+        let is_done = outer.acts(fixture).await;
+        // Who waits for a call that never came goes on.
+        calls.clear();
+        is_done
+    };
+    let inner_acts = async {
+        for nth in at {
+            let (reached, is_reached) = oneshot::channel::<()>();
+            let (resume, is_resumed) = oneshot::channel::<()>();
+            let held = async move {
+                let _ = reached.send(());
+                let _ = is_resumed.await;
+            };
+            calls.interrupt(*nth, Then::Before(Box::pin(held)));
+            if is_reached.await.is_err() {
+                return;
+            }
+            inner.acts(fixture).await;
+            drop(resume);
+        }
+    };
+    // The inner one waits before the outer one starts.
+    let ((), is_done) = futures::join!(inner_acts, outer_acts);
+    is_done
+}
+
+/// Two actors meet at every call to the ledger, and a call fails: its effect is lost, or only its
+/// answer. After that each acts once more, as deliveries and steps are repeated. Whatever happened,
+/// the write is loaded once.
+///
+/// `both_are_registered`: before they meet, the event and the backfill have registered a name each,
+/// and the backfill died before it could give its own up. `meetings`: as [`meet`] takes them, and
+/// whether executions load between the meeting and the repetition.
+async fn load_once(both_are_registered: bool, meetings: &[(Actor, Actor, Vec<usize>, bool)]) {
+    let fixture = Fixture::orders();
+    current(&fixture, "", 10);
+    let empty = fixture.table.copy();
+    let faults = (1..=9)
+        .flat_map(|nth| [Fault::Unavailable, Fault::ReplyLost].map(|fault| Some((nth, fault))));
+    let faults: Vec<_> = std::iter::once(None).chain(faults).collect();
+    let mut failures = 0;
+    for (outer, inner, at, load_between) in meetings {
+        for fails in &faults {
+            fixture.table.restore(&empty);
+            fixture.forget_executions();
+            if both_are_registered {
+                let dies = Some((6, Fault::Unavailable));
+                assert!(!meet(&fixture, Actor::Backfill, Actor::Event, &[2], dies).await);
+                for name in ["e#etag-of-event#", "e#etag-of-event#0A"] {
+                    assert_eq!(state(&fixture, name).as_deref(), Some("received"));
+                }
+            }
+            failures += usize::from(!meet(&fixture, *outer, *inner, at, *fails).await);
+            if *load_between {
+                Actor::Executions.acts_until_done(&fixture).await;
+            }
+            for actor in [*outer, Actor::Event, Actor::Backfill, Actor::Executions] {
+                actor.acts_until_done(&fixture).await;
+            }
+            let stories = fixture.deps.ledger.stories_of_path(PATH).await.unwrap();
+            let is_committed = |story: &&Story| story.entry.state == State::Committed;
+            let committed = stories.iter().filter(is_committed).count();
+            assert_eq!(committed, 1, "{outer:?} {inner:?} {at:?} {fails:?}: {stories:#?}");
+        }
+    }
+    assert!(failures > 4 * meetings.len(), "{failures} in {} meetings", meetings.len());
+}
+
+#[tokio::test]
+async fn a_write_is_loaded_once_when_a_backfill_comes_while_its_event_is_delivered() {
+    let meetings = (1..=5).map(|at| (Actor::Event, Actor::Backfill, vec![at], true));
+    load_once(false, &meetings.collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
+async fn a_write_is_loaded_once_when_its_event_is_delivered_while_a_backfill_is_planned() {
+    let once = (1..=5).map(|at| (Actor::Backfill, Actor::Event, vec![at], true));
+    let twice = (1..=4)
+        .flat_map(|at| (1..=3).map(move |later| vec![at, later]))
+        .map(|at| (Actor::Backfill, Actor::Event, at, false));
+    load_once(false, &once.chain(twice).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
+async fn a_write_with_two_names_is_loaded_once() {
+    for inner in [Actor::Backfill, Actor::Executions] {
+        let meetings = (1..=5).map(|at| (Actor::Event, inner, vec![at], false));
+        load_once(true, &meetings.collect::<Vec<_>>()).await;
+    }
 }
