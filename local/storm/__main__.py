@@ -182,6 +182,36 @@ def queued(stack: Stack, output: str) -> int:
     return sum(int(got.get(name, 0)) for name in names)
 
 
+def dead_letters(stack: Stack) -> list[str]:
+    """What each message in intake's dead-letter queue is about.
+
+    Raises LocalCloudError when the queue has messages and hands none of them out.
+    """
+    sqs, queue = stack.client("sqs"), stack.output("IntakeDlqUrl")
+    letters: dict[str, str] = {}
+    while len(letters) < queued(stack, "IntakeDlqUrl"):
+        received = sqs.receive_message(
+            QueueUrl=queue,
+            MaxNumberOfMessages=10,
+            # None comes twice while the rest is read.
+            VisibilityTimeout=600,
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages", [])
+        if not received:
+            raise LocalCloudError("messages in intake's dead-letter queue cannot be received")
+        letters |= {message["MessageId"]: dead_letter(message) for message in received}
+    return sorted(letters.values())
+
+
+def dead_letter(message: dict[str, Any]) -> str:
+    """What a message is about, in a few words."""
+    event = json.loads(message["Body"])
+    detail = event.get("detail", {})
+    subject = detail.get("object", {}).get("key") or detail.get("executionArn") or "?"
+    times = message.get("Attributes", {}).get("ApproximateReceiveCount", "?")
+    return f"{event.get('detail-type')} of {subject}, received {times} times"
+
+
 def running(stack: Stack) -> int:
     """Executions that run."""
     pages = stack.client("stepfunctions").get_paginator("list_executions")
@@ -314,8 +344,8 @@ class Storm:
         with console.Phase("read the tables back with PyIceberg") as phase:
             tables = read(self.stack, self.plan.datasets, phase)
         verdict = judge(self.plan, self.stack.output("LandingBucket"), entries, tables)
-        if dead := queued(self.stack, "IntakeDlqUrl"):
-            verdict.add(f"{dead} messages are in intake's dead-letter queue")
+        for letter in dead_letters(self.stack):
+            verdict.add(f"in intake's dead-letter queue: {letter}")
         with console.Phase("read the functions' logs"):
             logs = {
                 name: figures.of_log(figures.log_lines(self.stack, name))
@@ -349,7 +379,11 @@ class Storm:
                 "deliveries": sum(entry.deliveries for entry in entries),
                 "heldBack": self.source.counts.held_back,
                 "intakeInvocations": self.source.counts.invocations,
-                "failedIntakeInvocations": self.source.counts.failed_invocations,
+                "failedIntakeInvocations": dict(
+                    sorted(self.source.counts.failed_invocations.items())
+                ),
+                "failedIntakeMessages": self.source.counts.failed_messages,
+                "longestMessageSeconds": self.source.counts.longest_seconds,
                 "commits": sum(per_table),
                 "commitsPerTable": {
                     "least": per_table[0],

@@ -20,6 +20,7 @@ import json
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,8 @@ _DEFAULT_CONCURRENCY = 5
 _MOST_BYTES = 5_500_000
 _PAUSE_SECONDS = 0.1
 _STOP_SECONDS = 15.0
+# Beside a message's own fields, when it was taken from the queue.
+_TAKEN = "taken"
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,14 @@ class Counts:
     """What the event source has done so far."""
 
     invocations: int = 0
-    failed_invocations: int = 0
+    # By the name of the error that they ended with.
+    failed_invocations: Counter[str] = field(default_factory=Counter)
     failed_messages: int = 0
     messages: int = 0
     held_back: int = 0
+    # The longest time from the queue to the function's answer, of a message that it has handled.
+    # A message for which that is longer than the visibility timeout is delivered again.
+    longest_seconds: float = 0.0
 
 
 class EventSource:
@@ -174,6 +181,7 @@ class EventSource:
             with self._lock:
                 self._waiting += len(received)
             for message in received:
+                message[_TAKEN] = now
                 self._seen(message["Body"])
                 if chance.random() < self._held_back:
                     until = now + self.settings.window_seconds * chance.uniform(0.5, 1.5)
@@ -196,20 +204,26 @@ class EventSource:
         payload = json.dumps({"Records": [record(it) for it in messages]}).encode()
         try:
             answer = functions.invoke(FunctionName=self.settings.function, Payload=payload)
-            failed = failures(answer, answer["Payload"].read(), messages)
+            said = answer["Payload"].read()
+            failed, error_name = failures(answer, said, messages), failure(answer, said)
         except (BotoCoreError, ClientError) as error:
             # Throttled, for instance. The messages come back, as they do on AWS.
             console.say(console.warn(f"    intake was not invoked: {error}"))
-            answer, failed = {"FunctionError": "Unhandled"}, {it["MessageId"] for it in messages}
+            failed, error_name = {it["MessageId"] for it in messages}, "not invoked"
         finally:
             with self._lock:
                 self._waiting -= len(messages)
-        with self._lock:
-            self.counts.invocations += 1
-            self.counts.failed_invocations += "FunctionError" in answer
-            self.counts.messages += len(messages)
-            self.counts.failed_messages += len(failed)
         done = [message for message in messages if message["MessageId"] not in failed]
+        now = time.monotonic()
+        with self._lock:
+            counts = self.counts
+            counts.invocations += 1
+            if error_name:
+                counts.failed_invocations[error_name] += 1
+            counts.messages += len(messages)
+            counts.failed_messages += len(failed)
+            longest = max((now - message[_TAKEN] for message in done), default=0.0)
+            counts.longest_seconds = max(counts.longest_seconds, longest)
         for start in range(0, len(done), _RECEIVE):
             sqs.delete_message_batch(
                 QueueUrl=self._queue,
@@ -232,6 +246,16 @@ def record(message: dict[str, Any]) -> dict[str, Any]:
         "eventSource": "aws:sqs",
         "awsRegion": "us-east-1",
     }
+
+
+def failure(answer: dict[str, Any], payload: bytes) -> str | None:
+    """The name of the error that an invocation ended with, or none."""
+    if "FunctionError" not in answer:
+        return None
+    try:
+        return str(json.loads(payload)["errorType"])
+    except (ValueError, KeyError, TypeError):
+        return str(answer["FunctionError"])
 
 
 def failures(answer: dict[str, Any], payload: bytes, messages: list[dict[str, Any]]) -> set[str]:

@@ -25,7 +25,12 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
         ],
         ["deliveries that the ledger counted", f"{counts['deliveries']:,}"],
         ["messages held back into a later batch", f"{counts['heldBack']:,}"],
-        ["invocations of intake", f"{counts['intakeInvocations']:,}"],
+        ["invocations of intake", _invocations(counts)],
+        [
+            "longest from the queue to intake's answer",
+            f"{counts['longestMessageSeconds']:.1f} s (visibility timeout "
+            f"{settings['retrySeconds']} s)",
+        ],
         ["executions", ", ".join(f"{n:,} {s.lower()}" for s, n in results["executions"].items())],
         ["commits", f"{counts['commits']:,}"],
         [
@@ -57,6 +62,12 @@ def rows(results: dict[str, Any]) -> list[list[str]]:
             f"{results['bottleneck']['functionCores']:.2f} on average",
         ],
     ]
+
+
+def _invocations(counts: dict[str, Any]) -> str:
+    failed = counts["failedIntakeInvocations"]
+    names = ", ".join(f"{count} {name}" for name, count in failed.items())
+    return f"{counts['intakeInvocations']:,}, of which failed: {names or 'none'}"
 
 
 def bottleneck(results: dict[str, Any]) -> str:

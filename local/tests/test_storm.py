@@ -125,6 +125,24 @@ def test_messages_stay_when_the_function_says_so_or_says_nothing_sensible() -> N
     assert left({}, {"batchItemFailures": [{}]}) == everything
 
 
+def test_a_failed_invocation_has_the_name_of_its_error() -> None:
+    assert event_source.failure({}, b"{}") is None
+    failed = {"FunctionError": "Unhandled"}
+    assert event_source.failure(failed, b'{"errorType": "Sandbox.Timedout"}') == "Sandbox.Timedout"
+    assert event_source.failure(failed, b"null") == "Unhandled"
+
+
+def test_a_dead_letter_says_what_it_is_about() -> None:
+    def said(detail_type: str, detail: dict[str, Any]) -> str:
+        body = json.dumps({"detail-type": detail_type, "detail": detail})
+        attributes = {"ApproximateReceiveCount": "6"}
+        return command.dead_letter({"Body": body, "Attributes": attributes})
+
+    upload = said("Object Created", {"object": {"key": "storm00/1.csv"}})
+    assert upload == "Object Created of storm00/1.csv, received 6 times"
+    assert "of arn:1," in said("Step Functions Execution Status Change", {"executionArn": "arn:1"})
+
+
 # --- The verdict -------------------------------------------------------------------------
 
 
@@ -440,6 +458,8 @@ def results(**changes: Any) -> dict[str, Any]:
             "deliveries": 42,
             "heldBack": 2,
             "intakeInvocations": 5,
+            "failedIntakeInvocations": {"Runtime.ExitError": 1},
+            "longestMessageSeconds": 12.34,
             "commits": 8,
             "commitsPerTable": {"least": 1, "median": 2, "most": 3},
             "conflicts": 0,
@@ -463,6 +483,7 @@ def test_the_document_keeps_what_is_around_the_figures(tmp_path: Path) -> None:
     text = document.read_text()
     assert text.startswith("# Storm\n\n") and text.endswith("\n\nAfter.\n") and "old" not in text
     assert "| files per commit | 5.0 |" in text
+    assert "| invocations of intake | 5, of which failed: 1 Runtime.ExitError |" in text
 
 
 def test_the_bottleneck_follows_from_the_figures() -> None:

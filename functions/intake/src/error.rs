@@ -32,6 +32,12 @@ pub enum Error {
         /// The event's `detail-type`.
         detail_type: String,
     },
+    /// The invocation would be stopped in the middle of it.
+    #[error(
+        "there was no time left to register the objects; they are delivered again. If this goes \
+         on, look at the latency of the ledger and of S3, or lower IntakeBatchSize"
+    )]
+    OutOfTime,
     /// The contracts could not be read for now.
     #[error("{operation} on {path} did not go through; it is tried again")]
     ContractUnavailable {
@@ -147,6 +153,7 @@ pub enum Error {
 named_errors!(Error {
     Message => "Message.Invalid",
     Unexpected => "Message.Unexpected",
+    OutOfTime => "Message.OutOfTime",
     ContractUnavailable => "Contract.Unavailable" (transient),
     ContractRefused => "Contract.AccessDenied",
     ObjectUnavailable => "Object.Unreadable" (transient),

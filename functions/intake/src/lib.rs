@@ -18,6 +18,8 @@ mod problem;
 mod register;
 mod upload;
 
+use std::time::SystemTime;
+
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures::{StreamExt, stream};
 use landfall_catalog::Catalog;
@@ -74,25 +76,35 @@ pub enum Response {
     Messages(SqsBatchResponse),
 }
 
-/// Answers whoever asks.
+/// Answers whoever asks, before Lambda stops it at `deadline`.
 ///
 /// # Errors
 /// Those of [`backfill`]; messages fail one by one.
-pub async fn answer(deps: &Deps, request: Request) -> Result<Response, Error> {
+pub async fn answer(
+    deps: &Deps,
+    request: Request,
+    deadline: SystemTime,
+) -> Result<Response, Error> {
     match request {
         Request::Backfill(task) => backfill(deps, *task).await.map(Response::Backfill),
-        Request::Messages(event) => handle(deps, event).await.map(Response::Messages),
+        Request::Messages(event) => handle(deps, event, deadline).await.map(Response::Messages),
     }
 }
 
 /// Starts executions for the objects of a batch of SQS messages.
 ///
 /// What fails, fails only for the messages concerned: they are named in the response, and
-/// the queue delivers them again, or hands them to its dead-letter queue in the end.
+/// the queue delivers them again, or hands them to its dead-letter queue in the end. So do
+/// those that there is no time for before `deadline`: an invocation that Lambda stops fails
+/// all of its messages, and a slow ledger would fail the same ones each time.
 ///
 /// # Errors
 /// None: every failure belongs to a message.
-pub async fn handle(deps: &Deps, event: SqsEvent) -> Result<SqsBatchResponse, Error> {
+pub async fn handle(
+    deps: &Deps,
+    event: SqsEvent,
+    deadline: SystemTime,
+) -> Result<SqsBatchResponse, Error> {
     let mut failures = Failures::default();
     let delivered = arrival::read(event.records, &deps.config.config_bucket, &mut failures);
     ended::settle(deps, delivered.ended, &mut failures).await;
@@ -100,7 +112,7 @@ pub async fn handle(deps: &Deps, event: SqsEvent) -> Result<SqsBatchResponse, Er
     let mut executions = upload::lint(deps, delivered.contracts, &mut failures).await;
 
     let matched = match_contracts(deps, delivered.objects, &mut failures).await;
-    let to_load = register::receive(deps, matched, &mut failures).await;
+    let to_load = register::receive(deps, matched, deadline, &mut failures).await;
     executions.extend(plan::executions(to_load, &deps.config));
 
     let started = stream::iter(&executions)

@@ -4,7 +4,7 @@
 use intake::{Config, Contracts, Deps, answer};
 use landfall_catalog::Catalog;
 use landfall_ledger::{ExecutionOwners, Ledger};
-use landfall_runtime::{Environment, init_tracing, sdk_config, serve};
+use landfall_runtime::{Environment, init_tracing, sdk_config, serve_until};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -28,5 +28,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         s3,
         config,
     };
-    serve(async |request| Box::pin(answer(&deps, request)).await).await
+    serve_until(async |request, deadline| Box::pin(answer(&deps, request, deadline)).await).await
 }

@@ -1,6 +1,7 @@
 //! Arrivals in the ledger: what is new, and what was dealt with before.
 
 use std::collections::HashMap;
+use std::time::{Instant, SystemTime};
 
 use futures::{StreamExt, stream};
 use landfall_contract::OnOverwrite;
@@ -13,14 +14,24 @@ use crate::error::Error;
 use crate::matching::Claim;
 use crate::{CONCURRENCY, Deps, problem};
 
-/// Records each object in the ledger, and keeps those that an execution must deal with.
+/// Of the time that is left when the first object is registered. The rest is for their executions.
+const SHARE_FOR_REGISTERING: f64 = 0.6;
+
+/// Records each object in the ledger, and keeps those that an execution must deal with. Objects
+/// that there is no time for before `deadline` are failures.
 pub(crate) async fn receive(
     deps: &Deps,
     matched: Vec<(Arrival, Claim)>,
+    deadline: SystemTime,
     failures: &mut Failures,
 ) -> Vec<(Arrival, Claim)> {
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let until = Instant::now() + left.mul_f64(SHARE_FOR_REGISTERING);
     let received = stream::iter(matched)
         .map(|(arrival, claim)| async move {
+            if Instant::now() >= until {
+                return Err((arrival.message_ids, Error::OutOfTime));
+            }
             match receive_one(deps, &arrival.object, &claim).await {
                 Ok(object) => Ok(object.map(|object| (Arrival { object, ..arrival }, claim))),
                 Err(error) => Err((arrival.message_ids, error)),
@@ -29,12 +40,16 @@ pub(crate) async fn receive(
         .buffered(CONCURRENCY)
         .collect::<Vec<_>>()
         .await;
-    let mut kept = Vec::new();
+    let (mut kept, mut not_reached) = (Vec::new(), Vec::new());
     for result in received {
         match result {
             Ok(arrival) => kept.extend(arrival),
+            Err((message_ids, Error::OutOfTime)) => not_reached.extend(message_ids),
             Err((message_ids, error)) => failures.add(&message_ids, &error),
         }
+    }
+    if !not_reached.is_empty() {
+        failures.add(&not_reached, &Error::OutOfTime);
     }
     without_superseded(deps, kept, failures).await
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::event::sqs::SqsMessage;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -193,6 +194,11 @@ impl Fixture {
 
     /// Delivers events as messages `m0`, `m1`, ... and returns the failed ones.
     pub(crate) async fn deliver(&self, events: &[String]) -> Vec<String> {
+        self.deliver_within(Duration::from_secs(60), events).await
+    }
+
+    /// As [`Self::deliver`], to an invocation that has so much time.
+    async fn deliver_within(&self, time: Duration, events: &[String]) -> Vec<String> {
         let records: Vec<_> = events
             .iter()
             .enumerate()
@@ -201,7 +207,7 @@ impl Fixture {
             })
             .collect();
         let event = serde_json::from_value(serde_json::json!({"Records": records})).unwrap();
-        let response = handle(&self.deps, event).await.unwrap();
+        let response = handle(&self.deps, event, SystemTime::now() + time).await.unwrap();
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
@@ -676,6 +682,29 @@ async fn only_the_messages_concerned_fail() {
         [event("landing", "orders/b.csv", 10, "v1"), event("landing", "sales/a.csv", 10, "v1")];
     assert!(fixture.deliver(&again).await.is_empty());
     assert_eq!(fixture.started().len(), 4);
+}
+
+/// Stopped by Lambda it would fail all of its messages, and fail them again.
+#[tokio::test]
+async fn what_there_is_no_time_for_is_delivered_again() {
+    let fixture = Fixture::orders();
+    let events = ["a", "b"].map(|name| event("landing", &format!("orders/{name}.csv"), 10, "1"));
+    assert_eq!(fixture.deliver_within(Duration::ZERO, &events).await, ["m0", "m1"]);
+    assert!(fixture.started().is_empty() && fixture.table.is_empty());
+
+    // The ledger is slow: the second, which would begin after the first ones, has no time left.
+    let slow = Duration::from_millis(1500);
+    let many: Vec<_> =
+        (0..=CONCURRENCY).map(|n| event("landing", &format!("orders/{n}.csv"), 10, "1")).collect();
+    for n in 0..CONCURRENCY {
+        let wait = tokio::time::sleep(slow);
+        fixture.table.calls.meanwhile("UpdateItem", &format!("orders/{n}.csv"), 1, wait);
+    }
+    let failed = fixture.deliver_within(Duration::from_secs(2), &many).await;
+    assert_eq!(failed, [format!("m{CONCURRENCY}")]);
+    assert_eq!(fixture.started()[0].batch.objects.len(), CONCURRENCY, "the others are loaded");
+    assert!(fixture.deliver(&many[CONCURRENCY..]).await.is_empty());
+    assert_eq!(keys(&fixture.started()[1]), [format!("orders/{CONCURRENCY}.csv")]);
 }
 
 #[tokio::test]
