@@ -70,7 +70,7 @@ test: ## Run lints, unit and component tests, checks of the artifacts, and end-t
 	$(call timed,engines)
 	$(call timed,artifacts)
 	$(call timed,e2e)
-	$(call timed,storm STORM="--files 400 --kills 5 --window 2 --minutes 3 --ready-built")
+	$(call timed,storm STORM="--files 400 --kills 5 --window 2 --retry-seconds 30 --minutes 3 --ready-built")
 
 .PHONY: lint
 lint: $(VENVS) ## Check format and lints of Rust, Python, the state machines and the template

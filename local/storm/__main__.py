@@ -1,8 +1,8 @@
 """A storm of small files on the local cloud: `make storm`.
 
     python -m local.storm [--files N] [--datasets N] [--duplicates SHARE] [--kills N] [--seed N]
-                          [--window SECONDS] [--concurrency N] [--minutes N] [--ready-built]
-                          [--write-docs]
+                          [--window SECONDS] [--concurrency N] [--retry-seconds N] [--minutes N]
+                          [--ready-built] [--write-docs]
 
 Brings up a local cloud of its own, uploads the files, delivers events twice, out of order and
 after the commit, kills function processes in the middle of their work, waits until the ledger
@@ -40,6 +40,9 @@ _DOCUMENT = ROOT / "docs" / "storm.md"
 _UPLOADERS = 8
 _HELD_BACK = 0.05
 _LOOK_SECONDS = 2.0
+# A window, a message that is held back into a later batch, and twice intake's timeout: it may wait
+# for its poller's batch before, and is in the next one then.
+_RETRY_SECONDS = 120
 
 
 class Duplicates:
@@ -367,7 +370,7 @@ class Storm:
                 "windowSeconds": settings.window_seconds,
                 "batchSize": settings.batch_size,
                 "concurrency": settings.concurrency,
-                "retrySeconds": retry_seconds(self.arguments.window),
+                "retrySeconds": self.arguments.retry_seconds,
             },
             "counts": {
                 "files": len(self.plan.files),
@@ -430,21 +433,12 @@ def template_default(parameter: str) -> int:
     return int(match[1])
 
 
-def retry_seconds(window: float) -> int:
-    """The queue's visibility timeout.
-
-    Long enough for a window, a message that is held back, and an invocation; 30 s is the
-    template's minimum. It is how long the messages of a killed intake wait.
-    """
-    return max(30, round(3 * window + 20))
-
-
 def _command(arguments: argparse.Namespace) -> str:
     return (
         f"python -m local.storm --files {arguments.files} --datasets {arguments.datasets} "
         f"--duplicates {arguments.duplicates:g} --kills {arguments.kills} "
         f"--seed {arguments.seed} --window {arguments.window} "
-        f"--concurrency {arguments.concurrency}"
+        f"--concurrency {arguments.concurrency} --retry-seconds {arguments.retry_seconds}"
     )
 
 
@@ -459,7 +453,7 @@ def run(arguments: argparse.Namespace) -> int:
     parameters = {
         "IntakeBatchingWindowSeconds": str(arguments.window),
         "IntakeMaximumConcurrency": str(arguments.concurrency),
-        "IntakeRetrySeconds": str(retry_seconds(arguments.window)),
+        "IntakeRetrySeconds": str(arguments.retry_seconds),
         # Commit conflicts are told at this level.
         "LogLevel": "info",
     }
@@ -547,6 +541,13 @@ def main() -> int:
         default=template_default("IntakeMaximumConcurrency") or 5,
         **number,
         help="batches that intake takes at one time; default: %(default)s, as the template's",
+    )
+    parser.add_argument(
+        "--retry-seconds",
+        default=_RETRY_SECONDS,
+        **number,
+        help="the queue's visibility timeout: how long the messages of a killed intake wait, and "
+        "longer than any message may be out of the queue; default: %(default)s",
     )
     parser.add_argument(
         "--minutes", type=float, default=30, metavar="N", help="give up after; default: %(default)s"

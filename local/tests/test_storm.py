@@ -393,11 +393,6 @@ def test_defaults_are_the_templates() -> None:
         command.template_default("GlueDatabase")
 
 
-def test_messages_come_back_after_a_window_and_never_sooner_than_the_template_allows() -> None:
-    assert command.retry_seconds(2) == 30
-    assert command.retry_seconds(10) == 50
-
-
 class Queue:
     """Stands in for SQS."""
 

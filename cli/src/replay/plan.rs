@@ -83,6 +83,9 @@ pub(super) fn choose(
     documents: &[Document],
 ) -> (Vec<Story>, Vec<LeftOut>) {
     let (mut taken, mut left_out) = (Vec::new(), Vec::new());
+    // Another name of a write is no other version.
+    let versions: Vec<_> =
+        versions.into_iter().filter(|story| !story.entry.is_given_up()).collect();
     let Some(newest) = versions.first() else { return (taken, left_out) };
     let object = versions.iter().find_map(Story::object);
     let contract = object.and_then(|object| contracts::claim(&object, documents).ok());
@@ -189,6 +192,8 @@ fn tail_length(id: &str) -> usize {
 #[cfg(test)]
 pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use landfall_ledger::LISTED;
 
     use super::*;
     use crate::status::tests::story;
@@ -340,6 +345,16 @@ schema:
         let of_others = chosen([Committed, Quarantined, Rejected], &[Failed], &orders());
         assert_eq!(of_others, (Vec::new(), Vec::new()));
         assert_eq!(choose(Vec::new(), &WANTED, &orders()), (Vec::new(), Vec::new()));
+    }
+
+    /// A backfill named the write first, so its event's name was given up.
+    #[test]
+    fn another_name_of_a_write_is_no_newer_version() {
+        let mut name = story("e#tag#0A", State::Duplicate);
+        name.entry.reason = Some(format!("{LISTED}: a backfill has registered it as e#tag#"));
+        let listed = story("e#tag#", State::Quarantined);
+        let (taken, left_out) = choose(vec![name, listed.clone()], &WANTED, &orders());
+        assert_eq!((taken, left_out), (vec![listed], Vec::new()));
     }
 
     #[test]

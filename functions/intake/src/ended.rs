@@ -173,7 +173,7 @@ async fn examine(
         may_be_committed |= matches!(standing, Standing::Claimed | Standing::Doubted);
     }
     // Once is enough: what is left open twice has a reason that a person must find.
-    if succeeded && !open.is_empty() && !name.ends_with(AGAIN) {
+    if succeeded && !open.is_empty() && !is_again(name) {
         tracing::warn!(execution = name, objects = open.len(), "started again for its leftovers");
         execution::start_as(deps, &name_again(name), &input).await?;
         return Ok(None);
@@ -306,7 +306,7 @@ impl Leftovers {
         let found: Option<Vec<_>> =
             self.objects().map(|(object, _)| commits.get(&object.id())).collect();
         self.others_are_settled
-            && !self.execution_name.ends_with(AGAIN)
+            && !is_again(&self.execution_name)
             && found.is_some_and(|found| {
                 found.iter().any(|commit| commit.batch_id == self.input.batch.id)
             })
@@ -362,9 +362,14 @@ fn input_of(name: &str, json: &str) -> Result<ExecutionInput, Error> {
 }
 
 /// Names are of the characters that an execution's name may have, all of one byte.
-fn name_again(name: &str) -> String {
+pub(crate) fn name_again(name: &str) -> String {
     let kept: String = name.chars().take(LONGEST_NAME - AGAIN.len()).collect();
     kept + AGAIN
+}
+
+/// Whether the execution repeats another one.
+pub(crate) fn is_again(name: &str) -> bool {
+    name.ends_with(AGAIN)
 }
 
 #[cfg(test)]

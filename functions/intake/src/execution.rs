@@ -2,6 +2,7 @@
 
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
+use landfall_ledger::State;
 use landfall_messages::{ExecutionInput, ExecutionStatusChange, ObjectVersion, object_ids_digest};
 
 use crate::error::Error;
@@ -90,6 +91,10 @@ async fn look_at_existing(deps: &Deps, name: &str, input: &ExecutionInput) -> Re
         return Err(Error::NameTaken { name: name.to_owned() });
     }
     match execution.status() {
+        ExecutionStatus::Succeeded if has_left_open(deps, name, input).await? => {
+            tracing::warn!(execution = name, "started again for what was opened since its end");
+            Box::pin(start_as(deps, &ended::name_again(name), input)).await?;
+        }
         ExecutionStatus::Running | ExecutionStatus::PendingRedrive | ExecutionStatus::Succeeded => {
             tracing::info!(
                 execution = name,
@@ -114,6 +119,20 @@ async fn look_at_existing(deps: &Deps, name: &str, input: &ExecutionInput) -> Re
         }
     }
     Ok(())
+}
+
+/// Whether an object that was left out when the execution claimed it counts after all since.
+async fn has_left_open(deps: &Deps, name: &str, input: &ExecutionInput) -> Result<bool, Error> {
+    if input.problem.is_some() || ended::is_again(name) {
+        return Ok(false);
+    }
+    for object in &input.batch.objects {
+        let entry = deps.ledger.find(&object.ledger_key()).await?;
+        if entry.is_some_and(|entry| entry.state == State::Received && entry.batch_id.is_none()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn same_objects(theirs: &ExecutionInput, ours: &ExecutionInput) -> bool {

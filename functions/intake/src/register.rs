@@ -122,8 +122,7 @@ async fn receive_by_name(
 ) -> Result<(ObjectVersion, Receipt), Error> {
     let dataset = problem::dataset(claim);
     let receipt = deps.ledger.receive(&dataset, object).await?;
-    let has_one_name = object.version_id.is_some() || object.sequencer.is_empty();
-    if has_one_name || !matches!(claim, Claim::Contract(_)) || keeps_its_name(&receipt, claim) {
+    if keeps_its_name(object, &receipt, claim) {
         return Ok((object.clone(), receipt));
     }
     match deps.ledger.go_by_listed_name(object).await? {
@@ -136,21 +135,21 @@ async fn receive_by_name(
     }
 }
 
-/// Whether the event's own name may be in use, so that it takes no other.
-fn keeps_its_name(receipt: &Receipt, claim: &Claim) -> bool {
-    match receipt {
+/// Whether there can be no other name, or none is needed: the own one is in use, or one version of
+/// a key counts, and so one of two names of one write.
+fn keeps_its_name(object: &ObjectVersion, receipt: &Receipt, claim: &Claim) -> bool {
+    let has_one_name = object.version_id.is_some() || object.sequencer.is_empty();
+    let each_version_counts =
+        matches!(claim, Claim::Contract(_)) && on_overwrite(claim) == OnOverwrite::Append;
+    let may_be_in_use = match receipt {
         Receipt::New => false,
-        Receipt::Known(entry) if entry.has_reason(LISTED) => false,
-        // Where one version of a key counts, it may be registered as that one already. Of two names
-        // of one write, one counts then.
-        Receipt::Known(_) if on_overwrite(claim) != OnOverwrite::Append => true,
-        Receipt::Known(entry) => entry.state != State::Received,
-    }
+        Receipt::Known(entry) => entry.state != State::Received && !entry.has_reason(LISTED),
+    };
+    has_one_name || !each_version_counts || may_be_in_use
 }
 
 /// Whether the event of a listed object that has no version id was registered a moment before,
-/// under its own name. Of one that replaces older versions nothing needs to be asked: of two names
-/// one is the latest then.
+/// under its own name. Nothing needs to be asked where one version of a key counts.
 async fn has_come_by_itself(
     deps: &Deps,
     object: &ObjectVersion,
@@ -158,7 +157,7 @@ async fn has_come_by_itself(
 ) -> Result<bool, Error> {
     let by_tag = format!("e#{}#", object.etag);
     let is_listed = object.version == by_tag && object.sequencer.is_empty();
-    if !is_listed || on_overwrite(claim) == OnOverwrite::Replace {
+    if !is_listed || on_overwrite(claim) != OnOverwrite::Append {
         return Ok(false);
     }
     let stories = deps.ledger.stories_of_path(&object.path()).await?;

@@ -14,6 +14,7 @@ use aws_sdk_glue::operation::get_table::{GetTableError, GetTableOutput};
 use aws_sdk_glue::types::error::EntityNotFoundException;
 use aws_sdk_glue::types::{JobRun, JobRunState, Table};
 use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
@@ -216,6 +217,27 @@ impl Fixture {
         self.world.lock().unwrap().puts.clone()
     }
 
+    /// As it is, with requests to the ledger that are tried again as a function does.
+    pub(crate) fn with_retries(mut self) -> Self {
+        let retry = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        self.deps.ledger = Ledger::new(self.table.retrying_client(retry), "ledger");
+        self
+    }
+
+    /// Executions that were started, or are about to be, and have not ended; by name.
+    pub(crate) fn to_run(&self, planned: Vec<ExecutionInput>) -> Vec<(String, ExecutionInput)> {
+        self.set(|world| {
+            for input in planned {
+                let json = serde_json::to_string(&input).unwrap();
+                let running = (ExecutionStatus::Running, json);
+                world.executions.entry(input.batch.id).or_insert(running);
+            }
+        });
+        let world = self.world.lock().unwrap();
+        let running = world.executions.iter().filter(|(_, it)| it.0 == ExecutionStatus::Running);
+        running.map(|(name, it)| (name.clone(), serde_json::from_str(&it.1).unwrap())).collect()
+    }
+
     /// As if nothing had been started and planned.
     pub(crate) fn forget_executions(&self) {
         self.set(|world| {
@@ -225,10 +247,11 @@ impl Fixture {
         });
     }
 
-    /// Somebody ran an execution of that name, and it has succeeded.
+    /// The execution of that name has succeeded, whoever started it.
     pub(crate) fn ended(&self, name: &str) {
         self.set(|world| {
-            world.executions.insert(name.into(), (ExecutionStatus::Succeeded, "{}".into()));
+            let empty = (ExecutionStatus::Running, "{}".into());
+            world.executions.entry(name.into()).or_insert(empty).0 = ExecutionStatus::Succeeded;
         });
     }
 
@@ -730,6 +753,22 @@ async fn a_batch_whose_execution_exists_is_delivered() {
         fixture.settle("orders/a.csv", "v#v1", "failed");
         assert!(fixture.deliver(&[file]).await.is_empty(), "{status}");
         assert_eq!(fixture.started().len(), 1, "{status}");
+    }
+}
+
+/// It was left out when its execution claimed it, and has been opened since.
+#[tokio::test]
+async fn what_is_open_after_its_execution_succeeded_is_started_again_once() {
+    let fixture = Fixture::orders();
+    let file = event("landing", "orders/a.csv", 10, "v1");
+    for again in 1..=3 {
+        fixture.deliver(std::slice::from_ref(&file)).await;
+        let names: Vec<_> = fixture.to_run(Vec::new()).into_iter().map(|(name, _)| name).collect();
+        for name in &names {
+            fixture.ended(name);
+        }
+        assert_eq!(names.iter().any(|name| name.ends_with("-again")), again == 2, "{names:?}");
+        assert_eq!(fixture.started().len(), again.min(2));
     }
 }
 

@@ -7,6 +7,7 @@ use landfall_messages::ObjectVersion;
 
 use crate::entry::{Entry, Owner, State};
 use crate::error::LedgerError;
+use crate::listed::{ANNOUNCED, LISTED};
 use crate::owners::{OwnerState, OwnerStatus};
 use crate::{Ledger, RETURN_OLD, attribute, key, now, text};
 
@@ -44,8 +45,9 @@ fn is_of(entry: &Entry, owner: &Owner) -> bool {
 impl Ledger {
     /// Claims each object for the owner.
     ///
-    /// An object can be claimed when nobody owns it and it was not left out, when this owner owns
-    /// it, or when its owner's execution is over and did not settle it.
+    /// An object can be claimed when nobody owns it, when this owner does, or when its owner's
+    /// execution is over and did not settle it. Of two names of one write, only the one that was
+    /// not given up ([`Entry::is_given_up`]).
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB, Step Functions or Glue cannot be asked or refuse.
@@ -185,11 +187,13 @@ impl Ledger {
         let request = self
             .claim_request(object, owner, "")
             .condition_expression(
-                "(attribute_not_exists(#batch) \
-                 AND (attribute_not_exists(#state) OR #state <> :duplicate)) \
+                "(attribute_not_exists(#batch) AND NOT begins_with(#reason, :listed) \
+                 AND NOT begins_with(#reason, :announced)) \
                  OR (#batch = :batch AND #state IN (:received, :claimed, :failed))",
             )
-            .expression_attribute_values(":duplicate", text(State::Duplicate.name()))
+            .expression_attribute_names("#reason", attribute::REASON)
+            .expression_attribute_values(":listed", text(LISTED))
+            .expression_attribute_values(":announced", text(ANNOUNCED))
             .expression_attribute_values(":received", text(State::Received.name()))
             .expression_attribute_values(":failed", text(State::Failed.name()));
         self.attempt(object, request).await

@@ -8,6 +8,7 @@ use landfall_messages::LedgerKey;
 
 use crate::attribute;
 use crate::error::LedgerError;
+use crate::listed::{ANNOUNCED, LISTED};
 
 /// How far an object version has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,6 +112,12 @@ impl Entry {
     /// Whether its reason is of that name, for instance `Overwrite.Ignored`.
     pub fn has_reason(&self, name: &str) -> bool {
         self.reason.as_ref().is_some_and(|reason| reason.starts_with(name))
+    }
+
+    /// Whether it is one of two names of one write, and was given up for the other
+    /// ([`LISTED`], [`ANNOUNCED`]).
+    pub fn is_given_up(&self) -> bool {
+        self.has_reason(LISTED) || self.has_reason(ANNOUNCED)
     }
 
     pub(crate) fn of(item: HashMap<String, AttributeValue>) -> Result<Self, LedgerError> {

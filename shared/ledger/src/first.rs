@@ -61,9 +61,8 @@ impl Ledger {
         Ok(Some(first))
     }
 
-    /// Says that an object version is left out for the sake of another one. Nobody can claim it
-    /// from now on. False when somebody has before: what was dealt with in the meantime stays as it
-    /// is.
+    /// Says that an object version is left out for the sake of another one. False when it is not
+    /// `received` any more: what was dealt with in the meantime stays as it is.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.

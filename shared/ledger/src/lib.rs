@@ -142,7 +142,8 @@ impl Ledger {
     ///
     /// `owner` is the batch that may say so: the item must have no owner, or this one.
     /// Returns false when another batch owns the object by now, or when the object is
-    /// committed and the settlement says otherwise: the word that is there stands then.
+    /// committed, or goes by another name ([`Entry::is_given_up`]), and the settlement says
+    /// otherwise: the word that is there stands then.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.
@@ -161,7 +162,8 @@ impl Ledger {
             } else {
                 // What is in the table is in the table, whatever a later attempt met.
                 "(attribute_not_exists(#batch) OR #batch = :owner) AND \
-                 (attribute_not_exists(#state) OR #state <> :committed)"
+                 (attribute_not_exists(#state) OR #state <> :committed) AND \
+                 NOT begins_with(#reason, :listed) AND NOT begins_with(#reason, :announced)"
             })
             .expression_attribute_names("#state", attribute::STATE)
             .expression_attribute_names("#batch", attribute::BATCH_ID)
@@ -172,8 +174,10 @@ impl Ledger {
             .expression_attribute_values(":batch", text(&settlement.batch_id))
             .expression_attribute_values(":rows", number(settlement.rows));
         if settlement.state != State::Committed {
-            request =
-                request.expression_attribute_values(":committed", text(State::Committed.name()));
+            request = request
+                .expression_attribute_values(":committed", text(State::Committed.name()))
+                .expression_attribute_values(":listed", text(LISTED))
+                .expression_attribute_values(":announced", text(ANNOUNCED));
         }
         for (name, count) in [
             (attribute::PARSED_ROWS, settlement.parsed_rows),

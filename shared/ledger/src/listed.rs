@@ -74,7 +74,7 @@ impl Ledger {
     /// The event's object under the name by which a backfill has registered the same write, which
     /// is the event's name from now on; `None` when it keeps its own. For events that name no
     /// version id, once their own name is registered, and whenever they are delivered again before
-    /// anybody has claimed it.
+    /// anybody has claimed it. Not where one version of a key counts: of two names, one does then.
     ///
     /// A backfill looks for the event's name after it has registered its own as well, so that one of
     /// the two sees the other. When both do, the event gives its name up first, so that nobody can
@@ -102,9 +102,11 @@ impl Ledger {
             Some(reason) => reason,
             None => {
                 let reason = format!("{LISTED}: a backfill has registered it as {}", twin.version);
-                if !self.leave_out(&own, &reason).await? {
-                    // Somebody has claimed it meanwhile: a delivery that found no other name, so the
-                    // backfill finds this one.
+                let is_left_out = self.leave_out(&own, &reason).await?;
+                // The request may have met its own first try, whose reply was lost.
+                if !is_left_out && !self.find(&own).await?.is_some_and(|own| own.is_given_up()) {
+                    // Somebody has claimed it meanwhile, for a delivery that found no other name. So
+                    // the backfill finds this one.
                     return Ok(None);
                 }
                 reason
@@ -157,8 +159,9 @@ impl Ledger {
         self.write_if_it_holds(request).await
     }
 
-    /// Leaves a listed version out whose event was registered under another name. False when the
-    /// event has taken the listed one's name meanwhile, or somebody has claimed it.
+    /// Leaves a listed version out whose event was registered under another name: nobody can claim
+    /// it then. False when the event has taken the listed one's name meanwhile, or somebody has
+    /// claimed it.
     ///
     /// # Errors
     /// [`LedgerError`] when DynamoDB cannot be asked or refuses.

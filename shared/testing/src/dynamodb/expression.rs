@@ -131,6 +131,19 @@ impl<'a> Expression<'a> {
             self.expect(")");
             return exists == (function == "attribute_exists");
         }
+        if self.skip("begins_with") {
+            self.expect("(");
+            let whole = self.value();
+            self.expect(",");
+            let start = self.value();
+            self.expect(")");
+            return match (whole, start) {
+                (Some(AttributeValue::S(whole)), Some(AttributeValue::S(start))) => {
+                    whole.starts_with(&start)
+                }
+                _ => false,
+            };
+        }
         let left = self.value();
         match self.take() {
             Some("IN") => {
@@ -312,6 +325,8 @@ mod tests {
             ("#state = :a OR #state = :a AND deliveries < :nine", true),
             ("(#state = :a OR #state = :a) AND deliveries < :nine", false),
             ("NOT attribute_exists(#state)", false),
+            ("begins_with(#state, :a) AND NOT begins_with(#state, :nine)", true),
+            ("begins_with(missing, :a)", false),
         ] {
             assert_eq!(scope_of(&item, condition), holds, "{condition}");
         }

@@ -3,7 +3,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::channel::oneshot;
-use landfall_ledger::{LedgerError, Owner, Settlement, State, Story};
+use landfall_ledger::{LedgerError, Owner, Settlement, State};
 use landfall_testing::service::{Fault, Then};
 
 use super::*;
@@ -216,7 +216,7 @@ impl Actor {
                 let task = BackfillTask::PlanObjects { backfill: backfill(false), objects };
                 super::super::backfill(&fixture.deps, task).await.is_ok()
             }
-            Self::Executions => load(fixture).await.is_ok(),
+            Self::Executions => run_executions(fixture).await.is_ok(),
         }
     }
 
@@ -225,28 +225,33 @@ impl Actor {
     }
 }
 
-/// Lets everything that was started and planned load what it can claim.
-async fn load(fixture: &Fixture) -> Result<(), LedgerError> {
-    for input in fixture.started().into_iter().chain(planned(fixture)) {
+/// Runs each execution that was started or planned, once: it loads what it can claim, unless a newer
+/// version is known where those replace older ones.
+async fn run_executions(fixture: &Fixture) -> Result<(), LedgerError> {
+    let (ledger, owners) = (&fixture.deps.ledger, &fixture.deps.owners);
+    for (name, input) in fixture.to_run(planned(fixture)) {
         let owner = Owner { batch_id: input.batch.id, execution_arn: "arn".into() };
-        let (ledger, owners) = (&fixture.deps.ledger, &fixture.deps.owners);
         for object in ledger.claim(owners, &input.batch.objects, &owner).await?.ours {
+            if ledger.newer_version(&object).await?.is_some() {
+                continue;
+            }
             let commit = Settlement::committed(owner.batch_id.clone(), "42".into(), 1);
             assert!(ledger.settle(&object.ledger_key(), &owner.batch_id, &commit).await?);
         }
+        fixture.ended(&name);
     }
     Ok(())
 }
 
 /// The inner actor acts at those calls of the outer one, counted from one to the next, and a call
-/// fails. Whether the outer one came to its end.
+/// fails. Those of the two that came to their end.
 async fn meet(
     fixture: &Fixture,
     outer: Actor,
     inner: Actor,
     at: &[usize],
     fails: Option<(usize, Fault)>,
-) -> bool {
+) -> Vec<Actor> {
     let calls = &fixture.table.calls;
     if let Some((nth, fault)) = fails {
         calls.interrupt(nth, Then::Fault(fault));
@@ -258,6 +263,7 @@ async fn meet(
         is_done
     };
     let inner_acts = async {
+        let mut is_done = false;
         for nth in at {
             let (reached, is_reached) = oneshot::channel::<()>();
             let (resume, is_resumed) = oneshot::channel::<()>();
@@ -267,78 +273,141 @@ async fn meet(
             };
             calls.interrupt(*nth, Then::Before(Box::pin(held)));
             if is_reached.await.is_err() {
-                return;
+                break;
             }
-            inner.acts(fixture).await;
+            is_done = inner.acts(fixture).await;
             drop(resume);
         }
+        is_done
     };
     // The inner one waits before the outer one starts.
-    let ((), is_done) = futures::join!(inner_acts, outer_acts);
-    is_done
+    let (inner_is_done, outer_is_done) = futures::join!(inner_acts, outer_acts);
+    let done = [(inner, inner_is_done), (outer, outer_is_done)];
+    done.into_iter().filter_map(|(actor, is_done)| is_done.then_some(actor)).collect()
+}
+
+/// What there is before two actors meet.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Before {
+    Nothing,
+    /// The event and the backfill have registered a name each, and the backfill died before it could
+    /// give its own up.
+    BothAreRegistered,
+}
+
+/// Who acts after two actors have met.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rest {
+    /// As deliveries and steps may be repeated at any time.
+    Everybody,
+    /// As they must be.
+    WhoeverHasFailed,
 }
 
 /// Two actors meet at every call to the ledger, and a call fails: its effect is lost, or only its
-/// answer. After that each acts once more, as deliveries and steps are repeated. Whatever happened,
-/// the write is loaded once.
+/// answer. After that each acts until it comes to its end. Whatever happened, the write is loaded
+/// once; where versions replace each other, its newest name is.
 ///
-/// `both_are_registered`: before they meet, the event and the backfill have registered a name each,
-/// and the backfill died before it could give its own up. `meetings`: as [`meet`] takes them, and
-/// whether executions load between the meeting and the repetition.
-async fn load_once(both_are_registered: bool, meetings: &[(Actor, Actor, Vec<usize>, bool)]) {
-    let fixture = Fixture::orders();
+/// `meetings`: as [`meet`] takes them, and whether executions run between the meeting and the rest.
+async fn load_once(
+    fixture: Fixture,
+    before: Before,
+    rest: Rest,
+    meetings: &[(Actor, Actor, Vec<usize>, bool)],
+) {
     current(&fixture, "", 10);
     let empty = fixture.table.copy();
     let faults = (1..=9)
         .flat_map(|nth| [Fault::Unavailable, Fault::ReplyLost].map(|fault| Some((nth, fault))));
     let faults: Vec<_> = std::iter::once(None).chain(faults).collect();
-    let mut failures = 0;
-    for (outer, inner, at, load_between) in meetings {
+    for (outer, inner, at, run_between) in meetings {
         for fails in &faults {
             fixture.table.restore(&empty);
             fixture.forget_executions();
-            if both_are_registered {
-                let dies = Some((6, Fault::Unavailable));
-                assert!(!meet(&fixture, Actor::Backfill, Actor::Event, &[2], dies).await);
+            if before == Before::BothAreRegistered {
+                let dies = Some((6, Fault::Refused(400, "AccessDeniedException")));
+                let done = meet(&fixture, Actor::Backfill, Actor::Event, &[2], dies).await;
+                assert_eq!(done, [Actor::Event]);
                 for name in ["e#etag-of-event#", "e#etag-of-event#0A"] {
                     assert_eq!(state(&fixture, name).as_deref(), Some("received"));
                 }
             }
-            failures += usize::from(!meet(&fixture, *outer, *inner, at, *fails).await);
-            if *load_between {
+            let done = meet(&fixture, *outer, *inner, at, *fails).await;
+            if *run_between {
                 Actor::Executions.acts_until_done(&fixture).await;
             }
-            for actor in [*outer, Actor::Event, Actor::Backfill, Actor::Executions] {
-                actor.acts_until_done(&fixture).await;
+            for actor in [*outer, Actor::Event, Actor::Backfill] {
+                if rest == Rest::Everybody || !done.contains(&actor) {
+                    actor.acts_until_done(&fixture).await;
+                }
             }
+            Actor::Executions.acts_until_done(&fixture).await;
             let stories = fixture.deps.ledger.stories_of_path(PATH).await.unwrap();
-            let is_committed = |story: &&Story| story.entry.state == State::Committed;
-            let committed = stories.iter().filter(is_committed).count();
-            assert_eq!(committed, 1, "{outer:?} {inner:?} {at:?} {fails:?}: {stories:#?}");
+            let is_committed = |name: &str| {
+                let mut entries = stories.iter().map(|story| &story.entry);
+                entries.any(|entry| entry.state == State::Committed && entry.key.version == name)
+            };
+            let is_loaded_once = match fixture.table.text(PATH, "latest", "latestVersion") {
+                Some(latest) => is_committed(&latest),
+                None => is_committed("e#etag-of-event#") != is_committed("e#etag-of-event#0A"),
+            };
+            assert!(is_loaded_once, "{outer:?} {inner:?} {at:?} {fails:?}: {stories:#?}");
         }
     }
-    assert!(failures > 4 * meetings.len(), "{failures} in {} meetings", meetings.len());
+}
+
+/// The event meets the backfill, and the other way round.
+fn meetings(run_between: bool) -> Vec<(Actor, Actor, Vec<usize>, bool)> {
+    [(Actor::Event, Actor::Backfill), (Actor::Backfill, Actor::Event)]
+        .into_iter()
+        .flat_map(|(outer, inner)| (1..=5).map(move |at| (outer, inner, vec![at], run_between)))
+        .collect()
 }
 
 #[tokio::test]
-async fn a_write_is_loaded_once_when_a_backfill_comes_while_its_event_is_delivered() {
-    let meetings = (1..=5).map(|at| (Actor::Event, Actor::Backfill, vec![at], true));
-    load_once(false, &meetings.collect::<Vec<_>>()).await;
+async fn a_write_is_loaded_once_however_its_event_and_a_backfill_meet() {
+    let fixture = Fixture::orders();
+    load_once(fixture, Before::Nothing, Rest::Everybody, &meetings(true)).await;
+}
+
+/// A request that is tried again meets its own first try, whose reply was lost.
+#[tokio::test]
+async fn a_write_is_loaded_once_where_requests_are_tried_again() {
+    let fixture = Fixture::orders().with_retries();
+    load_once(fixture, Before::Nothing, Rest::WhoeverHasFailed, &meetings(false)).await;
 }
 
 #[tokio::test]
-async fn a_write_is_loaded_once_when_its_event_is_delivered_while_a_backfill_is_planned() {
-    let once = (1..=5).map(|at| (Actor::Backfill, Actor::Event, vec![at], true));
+async fn a_write_is_loaded_once_when_its_event_comes_twice_while_a_backfill_is_planned() {
     let twice = (1..=4)
         .flat_map(|at| (1..=3).map(move |later| vec![at, later]))
         .map(|at| (Actor::Backfill, Actor::Event, at, false));
-    load_once(false, &once.chain(twice).collect::<Vec<_>>()).await;
+    let meetings: Vec<_> = twice.collect();
+    load_once(Fixture::orders(), Before::Nothing, Rest::Everybody, &meetings).await;
 }
 
 #[tokio::test]
 async fn a_write_with_two_names_is_loaded_once() {
-    for inner in [Actor::Backfill, Actor::Executions] {
-        let meetings = (1..=5).map(|at| (Actor::Event, inner, vec![at], false));
-        load_once(true, &meetings.collect::<Vec<_>>()).await;
+    for (fixture, rest) in [
+        (Fixture::orders(), Rest::Everybody),
+        (Fixture::orders().with_retries(), Rest::WhoeverHasFailed),
+    ] {
+        let meetings = [Actor::Backfill, Actor::Executions]
+            .into_iter()
+            .flat_map(|inner| (1..=5).map(move |at| (Actor::Event, inner, vec![at], false)));
+        let meetings: Vec<_> = meetings.collect();
+        load_once(fixture, Before::BothAreRegistered, rest, &meetings).await;
+    }
+}
+
+/// No name is given up there: one of the two is the first, or the latest.
+#[tokio::test]
+async fn of_two_names_one_counts_where_one_version_of_a_key_does() {
+    for knob in ["ignore", "replace"] {
+        let fixture = || Fixture::orders_with("onOverwrite", knob);
+        load_once(fixture(), Before::Nothing, Rest::WhoeverHasFailed, &meetings(false)).await;
+        let twice: Vec<_> =
+            (1..=3).map(|later| (Actor::Backfill, Actor::Event, vec![2, later], false)).collect();
+        load_once(fixture(), Before::Nothing, Rest::WhoeverHasFailed, &twice).await;
     }
 }
