@@ -160,7 +160,7 @@ async fn examine(
             others_are_settled = false;
             continue;
         };
-        let standing = standing(&entry, arn, succeeded);
+        let standing = standing(&entry, arn);
         match standing {
             Standing::Answered => others_are_settled &= entry.state.is_settled(),
             Standing::Unowned | Standing::Claimed => open.push(object.clone()),
@@ -204,7 +204,7 @@ async fn examine(
 }
 
 /// Where the object stands with the execution.
-fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
+fn standing(entry: &Entry, execution_arn: &str) -> Standing {
     match entry.state {
         State::Claimed if entry.execution_arn.as_deref() == Some(execution_arn) => {
             Standing::Claimed
@@ -214,7 +214,8 @@ fn standing(entry: &Entry, execution_arn: &str, succeeded: bool) -> Standing {
         State::Rejected if entry.execution_arn.is_some() && entry.has_reason(GONE) => {
             Standing::Doubted
         }
-        State::Received if !succeeded && entry.batch_id.is_none() => Standing::Unowned,
+        // Left out when the execution claimed it, and opened since; or never reached.
+        State::Received if entry.batch_id.is_none() => Standing::Unowned,
         State::Claimed
         | State::Received
         | State::Committed

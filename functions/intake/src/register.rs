@@ -130,22 +130,23 @@ async fn receive_by_name(
             let receipt = deps.ledger.receive(&dataset, &listed).await?;
             Ok((listed, receipt))
         }
-        // Given up before or not, it is open now.
+        // Given up before or not: unless somebody has it by now, it is open.
         None => Ok((object.clone(), Receipt::New)),
     }
 }
 
 /// Whether there can be no other name, or none is needed: the own one is in use, or one version of
-/// a key counts, and so one of two names of one write.
+/// a key counts, and so one of two names of one write. A name that was given up stays so, whatever
+/// the contract says by now.
 fn keeps_its_name(object: &ObjectVersion, receipt: &Receipt, claim: &Claim) -> bool {
     let has_one_name = object.version_id.is_some() || object.sequencer.is_empty();
-    let each_version_counts =
-        matches!(claim, Claim::Contract(_)) && on_overwrite(claim) == OnOverwrite::Append;
-    let may_be_in_use = match receipt {
-        Receipt::New => false,
-        Receipt::Known(entry) => entry.state != State::Received && !entry.has_reason(LISTED),
+    let each_version_counts = on_overwrite(claim) == OnOverwrite::Append;
+    let is_needless = match receipt {
+        Receipt::New => !each_version_counts,
+        Receipt::Known(entry) if entry.has_reason(LISTED) => false,
+        Receipt::Known(entry) => !each_version_counts || entry.state != State::Received,
     };
-    has_one_name || !each_version_counts || may_be_in_use
+    has_one_name || is_needless
 }
 
 /// Whether the event of a listed object that has no version id was registered a moment before,

@@ -238,6 +238,10 @@ impl Fixture {
         running.map(|(name, it)| (name.clone(), serde_json::from_str(&it.1).unwrap())).collect()
     }
 
+    pub(crate) fn put_contract(&self, name: &str, text: String) {
+        self.set(|world| drop(world.contracts.insert(format!("contracts/{name}.yaml"), text)));
+    }
+
     /// As if nothing had been started and planned.
     pub(crate) fn forget_executions(&self) {
         self.set(|world| {

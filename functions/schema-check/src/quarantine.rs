@@ -116,7 +116,7 @@ async fn quarantine_object(
             object = object.path(),
             version = %object.version,
             batch_id = %batch.id,
-            "another batch owns the object by now; its word stands in the ledger"
+            "another batch owns the object by now, or it goes by another name; the ledger keeps its word"
         );
     }
     tracing::info!(

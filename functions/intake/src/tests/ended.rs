@@ -85,6 +85,20 @@ async fn what_an_execution_left_claimed_is_started_again_once() {
 }
 
 #[tokio::test]
+async fn what_was_opened_after_its_execution_had_left_it_out_is_started_again_once() {
+    let fixture = Fixture::orders();
+    fixture.deliver(&[event("landing", "orders/a.csv", 10, "v1")]).await;
+    let ended = end(&fixture, "SUCCEEDED", true);
+    assert!(fixture.deliver(&[ended.clone(), ended]).await.is_empty());
+    let started = fixture.started();
+    assert_eq!((started.len(), &started[0]), (2, &started[1]));
+    fixture.set(|world| world.executions.retain(|name, _| name.ends_with("-again")));
+    let ended = end(&fixture, "SUCCEEDED", true);
+    assert!(fixture.deliver(&[ended]).await.is_empty());
+    assert_eq!(state(&fixture), "failed", "and then a person must look");
+}
+
+#[tokio::test]
 async fn objects_of_an_aborted_execution_are_failed_and_not_forgotten() {
     for (status, claimed) in [("ABORTED", true), ("TIMED_OUT", true), ("ABORTED", false)] {
         let fixture = Fixture::orders();

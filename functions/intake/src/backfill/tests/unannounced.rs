@@ -7,6 +7,7 @@ use landfall_ledger::{LedgerError, Owner, Settlement, State};
 use landfall_testing::service::{Fault, Then};
 
 use super::*;
+use crate::tests::{broken_contract, contract};
 
 const PATH: &str = "s3://landing/orders/a.csv";
 
@@ -172,6 +173,27 @@ async fn an_event_gives_its_own_name_up_for_one_that_is_listed_meanwhile() {
     fixture.set(|world| world.executions.clear());
     assert!(fixture.deliver(&[upload]).await.is_empty());
     assert_eq!(fixture.started()[1].batch.objects[0].version, "e#etag-of-event#");
+}
+
+/// A person mends it and replays what failed: that must not be what the backfill has loaded.
+#[tokio::test]
+async fn an_event_is_known_as_listed_though_its_contract_is_broken_or_has_changed() {
+    let fixture = Fixture::orders();
+    current(&fixture, "", 10);
+    assert_eq!(backfilled(&fixture).await.len(), 1);
+    arrived(&fixture, "e#etag-of-event#", 12);
+    fixture.settle("orders/a.csv", "e#etag-of-event#", "committed");
+    fixture.put_contract("orders", broken_contract("s3://landing/orders/"));
+    assert!(fixture.deliver(&[upload("", "0A", 11)]).await.is_empty());
+    assert!(fixture.started().is_empty(), "there is nothing to report");
+    assert_eq!(state(&fixture, "e#etag-of-event#0A").as_deref(), Some("duplicate"));
+
+    // The delivery had failed after it gave its name up, and the listed one is nobody's.
+    let ignore = "customProperties:\n  - { property: onOverwrite, value: ignore }\n";
+    fixture.put_contract("orders", contract("orders", "s3://landing/orders/") + ignore);
+    fixture.settle("orders/a.csv", "e#etag-of-event#", "received");
+    assert!(fixture.deliver(&[upload("", "0A", 11)]).await.is_empty());
+    assert_eq!(fixture.started()[0].batch.objects[0].version, "e#etag-of-event#");
 }
 
 /// The event registers its name right before the backfill does.
