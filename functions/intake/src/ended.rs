@@ -215,7 +215,7 @@ fn standing(entry: &Entry, execution_arn: &str) -> Standing {
             Standing::Doubted
         }
         // Left out when the execution claimed it, and opened since; or never reached.
-        State::Received if entry.batch_id.is_none() => Standing::Unowned,
+        State::Received if entry.is_unclaimed() => Standing::Unowned,
         State::Claimed
         | State::Received
         | State::Committed

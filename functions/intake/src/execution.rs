@@ -2,7 +2,6 @@
 
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_sdk_sfn::types::ExecutionStatus;
-use landfall_ledger::State;
 use landfall_messages::{ExecutionInput, ExecutionStatusChange, ObjectVersion, object_ids_digest};
 
 use crate::error::Error;
@@ -128,7 +127,7 @@ async fn has_left_open(deps: &Deps, name: &str, input: &ExecutionInput) -> Resul
     }
     for object in &input.batch.objects {
         let entry = deps.ledger.find(&object.ledger_key()).await?;
-        if entry.is_some_and(|entry| entry.state == State::Received && entry.batch_id.is_none()) {
+        if entry.is_some_and(|entry| entry.is_unclaimed()) {
             return Ok(true);
         }
     }

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::types::AttributeValue;
 use landfall_messages::LedgerKey;
 
-use crate::attribute;
 use crate::error::LedgerError;
 use crate::listed::{ANNOUNCED, LISTED};
+use crate::{attribute, string};
 
 /// How far an object version has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,6 +114,11 @@ impl Entry {
         self.reason.as_ref().is_some_and(|reason| reason.starts_with(name))
     }
 
+    /// Whether it has arrived, and no batch has claimed it.
+    pub fn is_unclaimed(&self) -> bool {
+        self.state == State::Received && self.batch_id.is_none()
+    }
+
     /// Whether it is one of two names of one write, and was given up for the other
     /// ([`LISTED`], [`ANNOUNCED`]).
     pub fn is_given_up(&self) -> bool {
@@ -121,7 +126,7 @@ impl Entry {
     }
 
     pub(crate) fn of(item: HashMap<String, AttributeValue>) -> Result<Self, LedgerError> {
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let text = |name: &str| string(&item, name);
         let number = |name: &str| {
             let digits = item.get(name).and_then(|value| value.as_n().ok())?;
             digits.parse::<u64>().ok()

@@ -8,7 +8,7 @@ use landfall_messages::{LedgerKey, ObjectVersion};
 
 use crate::entry::Entry;
 use crate::error::LedgerError;
-use crate::{Ledger, attribute, text};
+use crate::{Ledger, attribute, string, text};
 
 /// The index of the table by dataset and time of the last write (`template.yaml`).
 const BY_DATASET: &str = "by-dataset";
@@ -32,7 +32,7 @@ pub struct Story {
 
 impl Story {
     fn of(item: HashMap<String, AttributeValue>) -> Result<Self, LedgerError> {
-        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let text = |name: &str| string(&item, name);
         let size = item.get(attribute::SIZE).and_then(|value| value.as_n().ok());
         Ok(Self {
             received_at: text(attribute::RECEIVED_AT),
@@ -137,10 +137,9 @@ impl Ledger {
 }
 
 fn is_version(item: &HashMap<String, AttributeValue>) -> bool {
-    let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
     let key = LedgerKey {
-        path: text(attribute::PATH).unwrap_or_default(),
-        version: text(attribute::VERSION).unwrap_or_default(),
+        path: string(item, attribute::PATH).unwrap_or_default(),
+        version: string(item, attribute::VERSION).unwrap_or_default(),
     };
     key.is_version()
 }
